@@ -1,0 +1,45 @@
+"""What every test shares, in the engine's environment and in that of QGIS alike: the package's name and the real layers."""
+
+from __future__ import annotations
+
+import importlib.util
+import os
+import sys
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).resolve().parents[1]
+
+
+def _register_package() -> None:
+    """Make the checkout importable as ``fusion_mapper``, whatever its folder is called."""
+    if "fusion_mapper" in sys.modules:
+        return
+    spec = importlib.util.spec_from_file_location(
+        "fusion_mapper", ROOT / "__init__.py", submodule_search_locations=[str(ROOT)]
+    )
+    package = importlib.util.module_from_spec(spec)
+    sys.modules["fusion_mapper"] = package
+    spec.loader.exec_module(package)
+
+
+_register_package()
+
+
+@pytest.fixture(scope="session")
+def repository_root() -> Path:
+    """The checkout, which is the plugin package."""
+    return ROOT
+
+
+@pytest.fixture(scope="session")
+def shared_data() -> Path:
+    """The folder of real layers; absent it skips, except under CI, where it must be there."""
+    folder = Path(os.environ.get("FUSION_MAPPER_DATA") or ROOT.parent / "shared" / "data")
+    if folder.is_dir():
+        return folder
+    message = f"the real layers are not in {folder}; set FUSION_MAPPER_DATA to the folder that holds them"
+    if os.environ.get("CI"):
+        pytest.fail(message)
+    pytest.skip(message)
