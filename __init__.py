@@ -1,6 +1,6 @@
 """Fusion Mapper: maps made from imagery, OpenStreetMap and elevation by a fusion model.
 
-The package is imported by QGIS, by the engine and by the tests, so nothing is imported here: the engine has no QGIS.
+QGIS, the engine and the tests all import the package, so nothing is imported here: the engine has no QGIS.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""What every test shares, in the engine's environment and in that of QGIS alike: the package's name and the real layers."""
+"""What every test shares, in both environments: the package's name and the real layers."""
 
 from __future__ import annotations
 

@@ -1,0 +1,92 @@
+"""Wires Fusion Mapper into QGIS: the Processing provider and the dock; everything else lives in the rooms."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from qgis.core import QgsApplication
+from qgis.PyQt.QtCore import QCoreApplication, Qt
+from qgis.PyQt.QtGui import QIcon
+from qgis.PyQt.QtWidgets import QAction
+
+from .toolbox.provider import FusionMapperProvider
+
+if TYPE_CHECKING:
+    from qgis.gui import QgisInterface
+
+    from .ui.dock import FusionDock
+
+ICON = Path(__file__).parent / "resources" / "icon.svg"
+MENU = "Fusion Mapper"  # the plugin's name, which is not translated
+
+
+class FusionMapperPlugin:
+    """What QGIS starts and stops; ``iface`` is None under ``qgis_process``."""
+
+    def __init__(self, iface: QgisInterface | None) -> None:
+        self._iface = iface
+        self._provider: FusionMapperProvider | None = None
+        self._dock: FusionDock | None = None
+        self._action: QAction | None = None
+
+    def initProcessing(self) -> None:
+        """Register the algorithms; all that ``qgis_process`` calls."""
+        self._provider = FusionMapperProvider()
+        QgsApplication.processingRegistry().addProvider(self._provider)
+
+    def initGui(self) -> None:
+        """Register the algorithms, and put the dock and its button into the main window."""
+        self.initProcessing()
+        self._add_dock()
+        self._add_action()
+
+    def unload(self) -> None:
+        """Take out everything that was put in, in the reverse order."""
+        self._remove_action()
+        self._remove_dock()
+        self._remove_provider()
+
+    def _add_dock(self) -> None:
+        # Here, because qgis_process has no use for widgets.
+        from .ui.dock import FusionDock
+
+        self._dock = FusionDock(self._iface, self._iface.mainWindow())
+        self._iface.addDockWidget(Qt.DockWidgetArea.RightDockWidgetArea, self._dock)
+        # QGIS restores docks after it has loaded the plugins: this one shows where the user left it open.
+        self._dock.hide()
+
+    def _add_action(self) -> None:
+        self._action = QAction(QIcon(str(ICON)), self._tr("Fusion Mapper"), self._iface.mainWindow())
+        self._action.setObjectName("FusionMapperToggleDock")
+        self._action.setCheckable(True)
+        self._action.setToolTip(self._tr("Map imagery, OpenStreetMap and elevation with a fusion model"))
+        self._dock.setToggleVisibilityAction(self._action)
+        self._iface.addRasterToolBarIcon(self._action)
+        self._iface.addPluginToRasterMenu(MENU, self._action)
+
+    def _remove_action(self) -> None:
+        if self._action is None:
+            return
+        self._iface.removePluginRasterMenu(MENU, self._action)
+        self._iface.removeRasterToolBarIcon(self._action)
+        self._action.deleteLater()
+        self._action = None
+
+    def _remove_dock(self) -> None:
+        if self._dock is None:
+            return
+        self._dock.close_down()
+        self._iface.removeDockWidget(self._dock)
+        self._dock.deleteLater()
+        self._dock = None
+
+    def _remove_provider(self) -> None:
+        if self._provider is None:
+            return
+        QgsApplication.processingRegistry().removeProvider(self._provider)
+        self._provider = None
+
+    @staticmethod
+    def _tr(text: str) -> str:
+        return QCoreApplication.translate("FusionMapperPlugin", text)
