@@ -1,0 +1,1 @@
+"""The engine: grid, sources, tiles, sessions, merging, outputs and the command line."""

@@ -1,0 +1,1 @@
+"""The sinks: where results become files."""

@@ -1,0 +1,1 @@
+"""Readers that turn other metadata conventions into our card."""
