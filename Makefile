@@ -1,0 +1,34 @@
+# Thin on purpose: each target calls a script in scripts/, and makes first what that needs. A second call installs nothing.
+.PHONY: help setup setup-train demo test bench lint package qgis
+
+help: ## what there is to make
+	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/\1|\2/p' Makefile | column -t -s '|'
+
+setup: ## QGIS, the engine's environment and the tests' environments
+	@scripts/setup.sh system engine dev qgis
+
+setup-train: ## the training environment, which nothing else needs
+	@scripts/setup.sh system train
+
+demo: ## simulate a landscape, map it three times, compare with the truth
+	@scripts/setup.sh system engine qgis
+	@scripts/demo.sh
+
+test: setup ## all tests, in the engine's environment and in QGIS
+	@scripts/test.sh
+
+bench: ## how fast the engine is on this machine
+	@scripts/setup.sh system engine
+	@scripts/bench.sh
+
+lint: ## ruff, flake8-qgis, bandit, detect-secrets
+	@scripts/setup.sh lint
+	@scripts/lint.sh
+
+package: ## the plugin's zip, of what is committed, checked as the plugin site checks it
+	@scripts/setup.sh lint
+	@scripts/package.sh --scan
+
+qgis: ## a real QGIS with the plugin loaded, in a profile of its own
+	@scripts/setup.sh system engine qgis
+	@scripts/run_qgis.sh
