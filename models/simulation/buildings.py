@@ -32,8 +32,13 @@ class Buildings:
         return len(self.outlines)
 
 
-def make_buildings(places: list[Settlement], roads: list[Road], roof_weights: tuple[float, float, float],
-                   keep_off: list[shapely.Geometry], seed: int) -> Buildings:
+def make_buildings(
+    places: list[Settlement],
+    roads: list[Road],
+    roof_weights: tuple[float, float, float],
+    keep_off: list[shapely.Geometry],
+    seed: int,
+) -> Buildings:
     """Buildings of all places that touch neither a road, nor water (``keep_off``), nor one another."""
     rng = stream(seed, "buildings")
     boxes = [_houses(roads, rng), _farms(places, rng), _halls(places, rng)]
@@ -54,8 +59,13 @@ def rectangles(boxes: np.ndarray) -> np.ndarray:
     x, y, length, width, angle = (column[:, None] for column in boxes.T)
     along = np.array([-0.5, 0.5, 0.5, -0.5, -0.5]) * length
     across = np.array([-0.5, -0.5, 0.5, 0.5, -0.5]) * width
-    corners = np.stack([x + along * np.cos(angle) - across * np.sin(angle),
-                        y + along * np.sin(angle) + across * np.cos(angle)], axis=2)
+    corners = np.stack(
+        [
+            x + along * np.cos(angle) - across * np.sin(angle),
+            y + along * np.sin(angle) + across * np.cos(angle),
+        ],
+        axis=2,
+    )
     return shapely.polygons(corners)
 
 

@@ -9,7 +9,7 @@ import numpy as np
 from .noise import evaluate
 
 PAD = 24
-"""Coarse cells around the scene, so that rivers come from somewhere and the elevation model reaches beyond."""
+"""Coarse cells around the scene: rivers come from somewhere, and the elevation model reaches beyond."""
 
 
 @dataclass(frozen=True)

@@ -116,10 +116,12 @@ def _follow(receiver: np.ndarray, cell: int) -> list[int]:
     return course
 
 
-def _smooth_course(trace: list[int], placed: dict[int, tuple[float, float]], bends: list[np.ndarray],
-                   frame: Frame) -> np.ndarray:
+def _smooth_course(
+    trace: list[int], placed: dict[int, tuple[float, float]], bends: list[np.ndarray], frame: Frame
+) -> np.ndarray:
     rows, columns = np.divmod(np.array(trace), frame.coarse_shape[1])
-    points = np.stack([columns + bends[0][rows, columns], rows + bends[1][rows, columns]], axis=1).astype(float)
+    x, y = columns + bends[0][rows, columns], rows + bends[1][rows, columns]
+    points = np.stack([x, y], axis=1).astype(float)
     points = ndimage.gaussian_filter1d(points, 2.2, axis=0, mode="nearest")
     if trace[-1] in placed:
         points[-1] = placed[trace[-1]]
@@ -142,12 +144,8 @@ def _stretches(points: np.ndarray, share: np.ndarray, frame: Frame, step: int = 
 def lakes(height: np.ndarray, flow: Drainage, share: float) -> tuple[np.ndarray, np.ndarray]:
     """Lakes in the deepest depressions and the terrain with lakes level and all other depressions filled.
 
-    Args:
-        height: coarse heights, H x W.
-        share: the largest part of the grid that lakes may cover.
-
-    Returns:
-        lake mask (bool, H x W) and heights (float, H x W).
+    ``height`` are coarse heights (H x W), ``flow`` their drainage, ``share`` the largest part of the grid that
+    lakes may cover. Answers the lake mask (bool) and the heights (float), both H x W.
     """
     filled = flow.filled.reshape(height.shape)
     labels, count = ndimage.label(filled - height > 0.02 * height.std())

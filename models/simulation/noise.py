@@ -33,14 +33,17 @@ def evaluate(knots: np.ndarray, rows: np.ndarray, columns: np.ndarray) -> np.nda
     return spline_matrix(rows, knots.shape[0]) @ np.ascontiguousarray(across.T)
 
 
-def fractal(rng: np.random.Generator, shape: tuple[int, int], wavelength: float, octaves: int = 4,
-            persistence: float = 0.5) -> np.ndarray:
+def fractal(
+    rng: np.random.Generator,
+    shape: tuple[int, int],
+    wavelength: float,
+    octaves: int = 4,
+    persistence: float = 0.5,
+) -> np.ndarray:
     """Fractal noise of zero mean and unit standard deviation, float32.
 
-    Args:
-        shape: rows and columns of the result.
-        wavelength: the longest wavelength, in pixels; every further octave halves it, down to 2 pixels.
-        persistence: the amplitude of an octave over that of the one before.
+    ``wavelength`` is the longest, in pixels; every further octave halves it, down to 2 pixels, and has
+    ``persistence`` times the amplitude of the one before.
     """
     total = np.zeros(shape, np.float32)
     for octave in range(octaves):
@@ -62,5 +65,5 @@ def _octave(rng: np.random.Generator, shape: tuple[int, int], wavelength: float)
 
 
 def uniform(field: np.ndarray) -> np.ndarray:
-    """Standard-normal noise turned into values between 0 and 1 of equal frequency (logistic approximation)."""
+    """Standard-normal noise as values between 0 and 1 of equal frequency (logistic approximation)."""
     return 1 / (1 + np.exp(-1.702 * field, dtype=np.float32))

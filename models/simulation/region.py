@@ -8,8 +8,16 @@ import numpy as np
 
 from .noise import stream
 
-_PLACES = ((20.44, -34.02), (11.35, 47.27), (-97.2, 41.1), (103.6, 17.9), (4.9, 51.6), (33.1, -1.2), (-56.2, -32.6),
-           (24.8, 60.1))
+_PLACES = (
+    (20.44, -34.02),
+    (11.35, 47.27),
+    (-97.2, 41.1),
+    (103.6, 17.9),
+    (4.9, 51.6),
+    (33.1, -1.2),
+    (-56.2, -32.6),
+    (24.8, 60.1),
+)
 """Longitude and latitude of the regions' centres, in turn."""
 
 
@@ -49,16 +57,33 @@ def region(index: int) -> Region:
     between = rng.uniform
     lon, lat = _PLACES[index % len(_PLACES)]
     redness, brightness = between(0.75, 1.25), between(0.8, 1.25)
-    soil = np.array([0.24 * redness, 0.19, 0.145 / redness, 0.31]) * brightness
+    soil = np.array([0.19 * redness, 0.15, 0.115 / redness, 0.26]) * brightness
     rock = np.array([0.25, 0.235, 0.215, 0.29]) * between(0.8, 1.15) * [redness**0.4, 1, redness**-0.4, 1]
     roofs = rng.dirichlet([3, 3, 2])
     tint = between(-0.05, 0.05)
     return Region(
-        index=index, lon=lon, lat=lat, relief=between(0.5, 1.6), dryness=between(0.0, 0.85),
-        soil=tuple(soil), rock=tuple(rock), leaf=between(0.8, 1.2), turbidity=between(0.05, 0.8),
-        asphalt_grey=between(0.08, 0.21), paved_lanes=between(0.3, 1.0), roof_weights=tuple(roofs),
-        field_width=between(95, 190), field_length=between(180, 420), farmland=between(0.45, 0.8),
-        woodland=between(0.12, 0.4), hedges=between(0.1, 0.5), sun_azimuth=between(100, 250),
-        sun_elevation=between(32, 62), haze=between(0.0, 0.05), exposure=between(0.8, 1.25),
-        gamma=between(0.55, 0.8), white_balance=(1 + tint, 1.0, 1 - tint, between(0.9, 1.1)),
-        osm_completeness=between(0.65, 0.92))
+        index=index,
+        lon=lon,
+        lat=lat,
+        relief=between(0.5, 1.6),
+        dryness=between(0.0, 0.85),
+        soil=tuple(soil),
+        rock=tuple(rock),
+        leaf=between(0.8, 1.2),
+        turbidity=between(0.05, 0.8),
+        asphalt_grey=between(0.08, 0.21),
+        paved_lanes=between(0.3, 1.0),
+        roof_weights=tuple(roofs),
+        field_width=between(95, 190),
+        field_length=between(180, 420),
+        farmland=between(0.3, 0.68),
+        woodland=between(0.12, 0.4),
+        hedges=between(0.1, 0.5),
+        sun_azimuth=between(100, 250),
+        sun_elevation=between(32, 62),
+        haze=between(0.0, 0.05),
+        exposure=between(0.8, 1.25),
+        gamma=between(0.55, 0.8),
+        white_balance=(1 + tint, 1.0, 1 - tint, between(0.9, 1.1)),
+        osm_completeness=between(0.65, 0.92),
+    )

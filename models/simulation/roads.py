@@ -14,8 +14,17 @@ from .noise import stream
 from .settlements import Settlement
 from .terrain import Terrain
 
-WIDTHS = {"motorway": 22.0, "primary": 10.0, "secondary": 8.0, "tertiary": 7.0, "unclassified": 5.5,
-          "residential": 6.0, "service": 4.0, "track": 3.0, "path": 1.5}
+WIDTHS = {
+    "motorway": 22.0,
+    "primary": 10.0,
+    "secondary": 8.0,
+    "tertiary": 7.0,
+    "unclassified": 5.5,
+    "residential": 6.0,
+    "service": 4.0,
+    "track": 3.0,
+    "path": 1.5,
+}
 """Carriageway width in metres for every OSM `highway` value the simulator makes."""
 
 
@@ -99,7 +108,14 @@ def smooth_line(points: np.ndarray, spacing: float, sigma: float) -> shapely.Lin
     return shapely.LineString(dense)
 
 
-def make_roads(frame: Frame, terrain: Terrain, places: list[Settlement], paved_lanes: float, seed: int) -> list[Road]:
+def make_roads(
+    frame: Frame,
+    terrain: Terrain,
+    places: list[Settlement],
+    lakes: list[shapely.Polygon],
+    paved_lanes: float,
+    seed: int,
+) -> list[Road]:
     """The road network of a scene: motorway, links between places, streets, farm lanes, footpaths."""
     rng = stream(seed, "roads")
     links = LinkMap(frame, terrain)
@@ -108,7 +124,9 @@ def make_roads(frame: Frame, terrain: Terrain, places: list[Settlement], paved_l
     for place in places:
         if place.kind != "farm":
             roads += _streets(place, rng)
-    return roads + _farm_lanes(places, roads, paved_lanes, rng) + _paths(frame, places, rng)
+    lanes = _farm_lanes(places, roads, paved_lanes, rng) + _paths(frame, places, rng)
+    water = shapely.union_all(lakes)
+    return roads + [lane for lane in lanes if not lane.line.intersects(water)]
 
 
 def _motorway(frame: Frame, links: LinkMap, places: list[Settlement], rng: np.random.Generator) -> Road:
@@ -127,8 +145,9 @@ def _motorway(frame: Frame, links: LinkMap, places: list[Settlement], rng: np.ra
     return Road(smooth_line(points, side / 400, side / 35), "motorway", True)
 
 
-def _links(frame: Frame, links: LinkMap, places: list[Settlement], paved_lanes: float,
-           rng: np.random.Generator) -> list[Road]:
+def _links(
+    frame: Frame, links: LinkMap, places: list[Settlement], paved_lanes: float, rng: np.random.Generator
+) -> list[Road]:
     """Roads between towns and villages along a spanning tree, with some shortcuts, and out of the scene."""
     hubs = [p for p in places if p.kind != "farm"]
     spots = np.array([(p.x, p.y) for p in hubs])
@@ -140,7 +159,9 @@ def _links(frame: Frame, links: LinkMap, places: list[Settlement], paved_lanes: 
     for i in range(len(hubs)):
         ends = [hubs[j] for j in np.flatnonzero(tree[i])]
         exits = [_way_out(frame, hubs[i], rng)] if i < 6 or rng.random() < 0.1 else []
-        kinds = [_link_kind(hubs[i], end) for end in ends] + ["primary" if i < 2 else "secondary"] * len(exits)
+        kinds = [_link_kind(hubs[i], end) for end in ends] + ["primary" if i < 2 else "secondary"] * len(
+            exits
+        )
         targets = [(end.x, end.y) for end in ends] + exits
         for kind, points in zip(kinds, links.routes((hubs[i].x, hubs[i].y), targets), strict=True):
             links.attract(points)
@@ -167,8 +188,12 @@ def _way_out(frame: Frame, place: Settlement, rng: np.random.Generator) -> tuple
 def _streets(place: Settlement, rng: np.random.Generator) -> list[Road]:
     """Two families of streets at right angles, bent a little, cut to the outline, some left out."""
     spacing = (rng.uniform(62, 80), rng.uniform(95, 140))
-    axes = np.array([[np.cos(place.direction), np.sin(place.direction)],
-                     [-np.sin(place.direction), np.cos(place.direction)]])
+    axes = np.array(
+        [
+            [np.cos(place.direction), np.sin(place.direction)],
+            [-np.sin(place.direction), np.cos(place.direction)],
+        ]
+    )
     reach = place.radius * 1.6
     roads = []
     for family, gap in enumerate(spacing):
@@ -187,8 +212,9 @@ def _pieces(line: shapely.LineString, outline: shapely.Polygon) -> list[shapely.
     return [part for part in inside if part.geom_type == "LineString"]
 
 
-def _farm_lanes(places: list[Settlement], roads: list[Road], paved_lanes: float,
-                rng: np.random.Generator) -> list[Road]:
+def _farm_lanes(
+    places: list[Settlement], roads: list[Road], paved_lanes: float, rng: np.random.Generator
+) -> list[Road]:
     """A lane from every farmstead to the nearest ordinary road."""
     network = np.array([road.line for road in roads if road.highway != "motorway"])
     tree = shapely.STRtree(network)
@@ -219,7 +245,9 @@ def _paths(frame: Frame, places: list[Settlement], rng: np.random.Generator) -> 
     for place in places:
         for _ in range(0 if place.kind == "farm" else rng.integers(1, 4)):
             angle, length = rng.uniform(0, 2 * np.pi), rng.uniform(0.5, 1.3) * min(1200, 0.4 * frame.extent)
-            start = np.array([place.x, place.y]) + 0.8 * place.radius * np.array([np.cos(angle), np.sin(angle)])
+            start = np.array([place.x, place.y]) + 0.8 * place.radius * np.array(
+                [np.cos(angle), np.sin(angle)]
+            )
             end = start + length * np.array([np.cos(angle), np.sin(angle)])
             paths.append(Road(_bent(np.stack([start, end]), 0.18, rng), "path", False))
     return paths

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 import shapely
@@ -25,15 +25,18 @@ class Settlement:
     radius: float
     direction: float
     kind: str
-    outline: shapely.Polygon
+    outline: shapely.Polygon | shapely.MultiPolygon
 
 
 _KINDS = (("town", 0.035, 320, 620), ("village", 0.11, 110, 260), ("farm", 0.55, 28, 48))
 """Kind, number per square kilometre, least and largest radius in metres."""
 
 
-def make_settlements(frame: Frame, terrain: Terrain, seed: int) -> list[Settlement]:
+def make_settlements(
+    frame: Frame, terrain: Terrain, lakes: list[shapely.Polygon], seed: int
+) -> list[Settlement]:
     """Towns first, then villages and farms on gentle dry ground that is still free; at least one of each."""
+    shore = shapely.union_all([lake.buffer(15) for lake in lakes])
     rng = stream(seed, "settlements")
     free = _habitable(frame, terrain)
     places: list[Settlement] = []
@@ -43,7 +46,7 @@ def make_settlements(frame: Frame, terrain: Terrain, seed: int) -> list[Settleme
             radius = min(rng.uniform(least, largest), 0.2 * frame.extent)
             place = _settle(kind, radius, free, frame, rng)
             if place is not None:
-                places.append(place)
+                places.append(replace(place, outline=place.outline.difference(shore)))
     return places
 
 
@@ -58,7 +61,9 @@ def _habitable(frame: Frame, terrain: Terrain) -> np.ndarray:
     return ((0.02 + flatness * nearness) * dry)[inner, inner].copy()
 
 
-def _settle(kind: str, radius: float, free: np.ndarray, frame: Frame, rng: np.random.Generator) -> Settlement | None:
+def _settle(
+    kind: str, radius: float, free: np.ndarray, frame: Frame, rng: np.random.Generator
+) -> Settlement | None:
     if free.sum() <= 0:
         return None
     weights = free.ravel() ** 2

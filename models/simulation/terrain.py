@@ -52,8 +52,10 @@ def _cut_valleys(height: np.ndarray, strength: float) -> np.ndarray:
     """Lower the ground along the flow: narrow and deep on the line itself, wide and shallow beside it."""
     area = np.log1p(hydrology.drain(height).area.reshape(height.shape).astype(float))
     area /= area.max()
-    depth = sum(weight * ndimage.gaussian_filter(area, sigma) / max(ndimage.gaussian_filter(area, sigma).max(), 1e-9)
-                for weight, sigma in ((0.35, 1.0), (0.4, 3.5), (0.5, 9.0)))
+    depth = np.zeros_like(area)
+    for weight, sigma in ((0.35, 1.0), (0.4, 3.5), (0.5, 9.0)):
+        valley = ndimage.gaussian_filter(area, sigma)
+        depth += weight * valley / valley.max()
     cut = height - strength * depth
     return (cut - cut.mean()) / cut.std()
 
