@@ -62,14 +62,14 @@ class FusionMapperPlugin:
         self._action.setCheckable(True)
         self._action.setToolTip(self._tr("Map imagery, OpenStreetMap and elevation with a fusion model"))
         self._dock.setToggleVisibilityAction(self._action)
-        self._iface.addRasterToolBarIcon(self._action)
+        self._iface.addToolBarIcon(self._action)  # the raster toolbar is hidden in a new profile
         self._iface.addPluginToRasterMenu(MENU, self._action)
 
     def _remove_action(self) -> None:
         if self._action is None:
             return
         self._iface.removePluginRasterMenu(MENU, self._action)
-        self._iface.removeRasterToolBarIcon(self._action)
+        self._iface.removeToolBarIcon(self._action)
         self._action.deleteLater()
         self._action = None
 

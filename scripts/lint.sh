@@ -13,5 +13,5 @@ done
 status=0
 .venv-lint/bin/ruff check . || status=1
 .venv-lint/bin/flake8 || status=1
-scripts/scan.sh "${shipped[@]}" || status=1
+scripts/scan.sh . "${shipped[@]}" || status=1
 exit "$status"

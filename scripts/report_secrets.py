@@ -1,4 +1,4 @@
-"""Reads what ``detect-secrets scan`` reports on standard input; names each finding, and exits with 1 if there is one."""
+"""Names each finding that ``detect-secrets scan`` reports on standard input; exits with 1 if there is one."""
 
 from __future__ import annotations
 

@@ -1,0 +1,80 @@
+#!/usr/bin/env bash
+# A real QGIS with the plugin loaded, in a profile of its own:
+#   run_qgis.sh [--xvfb WIDTHxHEIGHT] [--profiles FOLDER] [--code FILE.py] [QGIS ARGUMENT...]
+#
+# --xvfb      opens a virtual display of that size for it, and closes it afterwards
+# --profiles  the folder that holds the profile; build/qgis when not given. An absent one is made.
+# --code      a Python file that QGIS runs once its window stands. It ends QGIS itself:
+#             QgsApplication.instance().quit(), or os._exit(CODE) to hand an exit code to the caller.
+# All else goes to QGIS: layers, a project.
+set -euo pipefail
+source "$(dirname "${BASH_SOURCE[0]}")/environments.sh"
+
+profiles=$BUILD/qgis
+screen=
+arguments=()
+while [[ $# -gt 0 ]]; do
+    case $1 in
+    --xvfb) screen=$2 && shift 2 ;;
+    --profiles) profiles=$2 && shift 2 ;;
+    --code) arguments+=(--code "$(realpath "$2")") && shift 2 ;;
+    *) arguments+=("$1") && shift ;;
+    esac
+done
+
+# QGIS knows a plugin by its folder's name, and the checkout may have any.
+mkdir -p "$profiles/plugins"
+ln -sfn "$ROOT" "$profiles/plugins/fusion_mapper"
+profiles=$(cd "$profiles" && pwd)
+
+settings=$profiles/profiles/default/QGIS/QGIS3.ini
+if [[ ! -e $settings ]]; then
+    mkdir -p "$(dirname "$settings")"
+    cat >"$settings" <<'INI'
+[PythonPlugins]
+fusion_mapper=true
+processing=true
+
+[core]
+NewsFeed\httpsfeedqgisorg\disabled=true
+
+[qgis]
+checkVersion=false
+showTips=false
+INI
+fi
+# QGIS switches a plugin off for good when it broke at the last start; here it is always wanted.
+sed -i -e 's/^fusion_mapper=false/fusion_mapper=true/' -e '/^watchDog\\fusion_mapper=/d' "$settings"
+
+open_display() {
+    local number
+    exec 8<> <(:)
+    Xvfb -displayfd 8 -screen 0 "${screen}x24" -nolisten tcp >"$profiles/xvfb.log" 2>&1 &
+    started+=($!)
+    read -r -t 30 number <&8 || die "Xvfb did not start; see $profiles/xvfb.log."
+    export DISPLAY=:$number
+}
+
+# Whoever ends this script also ends what it started.
+started=()
+close_down() {
+    [[ ${#started[@]} -eq 0 ]] || kill "${started[@]}" 2>/dev/null || true
+}
+trap close_down EXIT
+trap 'exit 143' TERM INT
+
+if [[ -n $screen ]]; then
+    open_display
+elif [[ -z ${DISPLAY:-}${WAYLAND_DISPLAY:-} ]]; then
+    die "There is no display to open QGIS on; scripts/run_qgis.sh --xvfb 1600x900 opens a virtual one."
+fi
+
+# A test run has set these for itself; a window needs the real thing.
+unset QT_QPA_PLATFORM QGIS_CUSTOM_CONFIG_PATH
+export QGIS_PLUGINPATH=$profiles/plugins
+# In the background, because bash answers no signal while it waits for a foreground command.
+qgis --nologo --noversioncheck --profiles-path "$profiles" --profile default \
+    ${arguments[@]+"${arguments[@]}"} &
+qgis=$!
+started+=("$qgis")
+wait "$qgis"
