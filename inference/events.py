@@ -96,7 +96,9 @@ def from_line(line: str) -> Event:
     except (ValueError, KeyError, AttributeError, TypeError) as problem:
         raise RequestError(f"The engine said something that is not an event: {line[:200]!r}.") from problem
     if version != SCHEMA:
-        raise RequestError(f"The engine speaks event version {version}, this plugin reads {SCHEMA}; restart the engine.")
+        raise RequestError(
+            f"The engine speaks event version {version}, not {SCHEMA}; restart QGIS and update the engine."
+        )
     known = {name: value for name, value in data.items() if name in kind.__dataclass_fields__}
     event: Event = kind(**known)
     return event

@@ -74,7 +74,7 @@ class Grid:
             for row in (window.row, window.row + window.height)
             for col in (window.col, window.col + window.width)
         ]
-        xs, ys = zip(*corners)
+        xs, ys = zip(*corners, strict=True)
         return min(xs), min(ys), max(xs), max(ys)
 
     def window_transform(self, window: Window) -> Affine:

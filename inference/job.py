@@ -56,7 +56,8 @@ class RasterFile:
 @dataclass(frozen=True)
 class Source:
     """The layers bound to one slot. Exactly one of `path`, `mosaic`, `stack`, `layers` says where the values come from;
-    a prior has a raster and `layers`, a location has none."""
+    a prior has a raster and `layers`, a location has none.
+    """
 
     path: Optional[str] = None
     bands: tuple[int, ...] = ()
@@ -96,8 +97,8 @@ class GridSpec:
     reference: Optional[str] = None
     """Slot whose layer gives CRS, origin and extent; None takes the first imagery slot, else the first raster."""
     resolution: Optional[float] = None
-    """Pixel size in ground metres; None takes the model's GSD, or the reference's own where the card names none or where
-    it is within 10 % of it."""
+    """Pixel size in ground metres; None takes the model's GSD, or the reference's own pixels where the card names no
+    GSD or one within 10 % of theirs."""
     native: bool = False
     """True keeps the reference's own pixels whatever the model's GSD."""
     crs: Optional[str] = None

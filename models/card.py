@@ -173,7 +173,7 @@ class Output:
     """Name of the ONNX graph output."""
     task: Task
     classes: tuple[ClassInfo, ...] = ()
-    """In channel order. A head of one channel with two classes is binary: the channel is the second one's probability."""
+    """In channel order. A head of one channel with two classes is binary: it gives the second one's probability."""
     activation: Activation = "none"
     """What has still to be applied to get probabilities; ``labels`` when the graph answers class indices itself."""
     grid: Literal["pixel", "tile"] = "pixel"
@@ -194,7 +194,7 @@ class Output:
     """Regression: the map's value is ``model output * scale + offset``."""
     ramp: str = "viridis"
     nodata: Optional[float] = None
-    """Outside the class values; None takes 255 (65535 for more than 255 classes), and NaN's stand-in -9999 in regression."""
+    """Outside the class values; None takes 255 (65535 where a class value is above 254), and -9999 in regression."""
     title: str = ""
 
 
@@ -266,7 +266,7 @@ def card_from_dict(data: object, where: str = "card") -> Card:
     block = _block(data, where)
     version = block.get("schema")
     if version != SCHEMA:
-        raise CardError(f"{where}.schema is {version!r}, but this Fusion Mapper reads version {SCHEMA}; update one of them.")
+        raise CardError(f"{where}.schema is {version!r}, but this Fusion Mapper reads {SCHEMA}; update one of them.")
     card = decode(Card, block, where, CardError)
     _check(card, where)
     return card

@@ -1,0 +1,72 @@
+"""The area to map: polygons that mask the run grid."""
+
+from __future__ import annotations
+
+import hashlib
+from pathlib import Path
+
+import numpy as np
+import pyogrio.raw
+import shapely
+from pyogrio.errors import DataLayerError, DataSourceError
+from pyproj import CRS
+from pyproj.transformer import Transformer
+from rasterio.features import geometry_mask
+from shapely.geometry.base import BaseGeometry
+
+from .errors import RequestError, SourceError
+from .grid import Grid, Window
+from .job import Area, resolve
+
+
+class AreaMask:
+    """The union of an area layer's polygons, in any CRS."""
+
+    def __init__(self, area: Area, base: Path) -> None:
+        self._name = Path(area.path).name
+        path = resolve(area.path, base)
+        try:
+            meta, _, wkb, _ = pyogrio.raw.read(path, layer=area.layer, where=area.where, columns=[], force_2d=True)
+        except (DataSourceError, DataLayerError, ValueError) as problem:
+            raise SourceError(f"The area layer {self._name} cannot be read: {problem}") from None
+        if not meta["crs"]:
+            raise SourceError(f"The area layer {self._name} has no CRS; set one and try again.")
+        self._crs = CRS.from_user_input(meta["crs"])
+        polygons = shapely.make_valid(shapely.from_wkb(wkb))
+        polygons = polygons[(shapely.get_dimensions(polygons) == 2) & ~shapely.is_empty(polygons)]
+        if len(polygons) == 0:
+            raise SourceError(f"The area layer {self._name} has no polygon (after its filter).")
+        self._geometry = shapely.union_all(polygons)
+        self._moved: dict[str, BaseGeometry] = {}
+
+    def bounds(self, crs: CRS) -> tuple[float, float, float, float]:
+        """xmin, ymin, xmax, ymax in `crs`."""
+        xmin, ymin, xmax, ymax = self._in(crs).bounds
+        return xmin, ymin, xmax, ymax
+
+    def read(self, grid: Grid, window: Window) -> np.ndarray:
+        """H×W bool, True where a pixel's centre lies in the area."""
+        geometry = self._in(grid.pyproj_crs)
+        box = shapely.box(*grid.window_bounds(window))
+        if not shapely.intersects(geometry, box):
+            return np.zeros((window.height, window.width), bool)
+        if shapely.contains_properly(geometry, box):
+            return np.ones((window.height, window.width), bool)
+        return np.asarray(
+            geometry_mask([geometry], (window.height, window.width), grid.window_transform(window), invert=True)
+        )
+
+    def fingerprint(self) -> str:
+        """The polygons themselves, since opening a GeoPackage changes its bytes."""
+        return "sha256:" + hashlib.sha256(shapely.to_wkb(shapely.normalize(self._geometry))).hexdigest()
+
+    def _in(self, crs: CRS) -> BaseGeometry:
+        key = crs.to_wkt()
+        if key not in self._moved:
+            transformer = Transformer.from_crs(self._crs, crs, always_xy=True)
+            moved = shapely.transform(self._geometry, transformer.transform, interleaved=False)
+            if not np.isfinite(shapely.bounds(moved)).all():
+                raise RequestError(f"The area layer {self._name} cannot be transformed to '{crs.name}'.")
+            shapely.prepare(moved)
+            self._moved[key] = moved
+        return self._moved[key]

@@ -1,0 +1,145 @@
+"""One block, a pure function of the plan and the block's index: read, run every tile that touches it, merge, encode."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from itertools import product
+
+import numpy as np
+from pyproj import CRS
+from pyproj.transformer import Transformer
+
+from .grid import Window
+from .inputs import BlockInputs, read_block, vector_inputs
+from .merge import Merger
+from .prepare import Prepared, wanted_of
+from .sessions import Session
+from .sinks.encode import encode_block
+from .sources import Source
+
+Tile = tuple[int, int]
+
+
+@dataclass(frozen=True)
+class BlockResult:
+    """What a block file holds: product arrays of each head (``0.classes``), and the stack and missing arrays."""
+
+    arrays: dict[str, np.ndarray]
+    not_finite: int
+    """Pixels whose scores were NaN or infinite, and which became nodata."""
+
+
+def compute_block(
+    prepared: Prepared,
+    index: int,
+    sources: Mapping[str, Source],
+    session: Session | None,
+    batch: int,
+    checkpoint: Callable[[float], None],
+) -> BlockResult:
+    """Compute one block.
+
+    `checkpoint` is called before every batch with the share (0 to 1) of the block that is done; what it raises, for
+    example Cancelled, ends the block.
+    """
+    grid, lattice, window = prepared.grid, prepared.lattice, prepared.layout.window(index)
+    rows = lattice.touching(window.row, window.row + window.height, grid.height)
+    cols = lattice.touching(window.col, window.col + window.width, grid.width)
+    region = window if session is None else _region(lattice.span(rows), lattice.span(cols))
+    inputs = read_block(prepared.card, sources, grid, window, region, "stack" in prepared.products)
+    inside = prepared.area.read(grid, window) if prepared.area else np.True_
+    valid = inputs.valid & inside
+    arrays = _asides(prepared, inputs, valid, inside)
+    if session is None:
+        return BlockResult(arrays, 0)
+    mergers = [Merger(output, lattice, window) for output in prepared.card.outputs]
+    tiles = [
+        (lattice.origin(i), lattice.origin(j))
+        for i, j in product(rows, cols)
+        if _matters(prepared, lattice.origin(i), lattice.origin(j), window, valid)
+    ]
+    for first in range(0, len(tiles), batch):
+        checkpoint(first / len(tiles))
+        _run_tiles(prepared, inputs, tiles[first : first + batch], sources, session, batch, mergers)
+    not_finite = 0
+    for number, (output, merger) in enumerate(zip(prepared.card.outputs, mergers, strict=True)):
+        scores, answered = merger.scores()
+        encoded = encode_block(
+            output, scores, valid & answered, wanted_of(output, prepared.products), prepared.job.outputs
+        )
+        not_finite += encoded.not_finite
+        arrays.update({f"{number}.{name}": array for name, array in encoded.arrays.items()})
+    return BlockResult(arrays, not_finite)
+
+
+def _region(rows: tuple[int, int], cols: tuple[int, int]) -> Window:
+    return Window(rows[0], cols[0], rows[1], cols[1])
+
+
+def _asides(
+    prepared: Prepared, inputs: BlockInputs, valid: np.ndarray, inside: np.ndarray | np.bool_
+) -> dict[str, np.ndarray]:
+    """The products that need no model."""
+    arrays: dict[str, np.ndarray] = {}
+    if inputs.stack is not None:
+        arrays["stack"] = np.where(inside, inputs.stack, np.float32(np.nan))
+    if "missing" in prepared.products:
+        # 255 is nodata: outside the map nothing was missed.
+        arrays["missing"] = np.where(valid, inputs.missing, np.uint8(255))
+    return arrays
+
+
+def _matters(prepared: Prepared, row: int, col: int, window: Window, valid: np.ndarray) -> bool:
+    """False for a tile under whose weight no pixel of the block is valid: it would be computed for nothing."""
+    lattice = prepared.lattice
+    support = Window(row, col, lattice.size, lattice.size).grown(-lattice.edge)
+    inner = Window(support.row - window.row, support.col - window.col, support.height, support.width)
+    inner = inner.clipped(window.height, window.width)
+    return bool(valid[inner.within(Window(0, 0, window.height, window.width))].any())
+
+
+def _run_tiles(
+    prepared: Prepared,
+    inputs: BlockInputs,
+    tiles: list[Tile],
+    sources: Mapping[str, Source],
+    session: Session,
+    batch: int,
+    mergers: list[Merger],
+) -> None:
+    feed = _feed(prepared, inputs, tiles, sources, batch)
+    answers = session.run(feed)
+    for merger, output in zip(mergers, prepared.card.outputs, strict=True):
+        scores = answers[output.name]
+        for place, (row, col) in enumerate(tiles):
+            merger.add(row, col, scores[place])
+
+
+def _feed(
+    prepared: Prepared, inputs: BlockInputs, tiles: list[Tile], sources: Mapping[str, Source], batch: int
+) -> dict[str, np.ndarray]:
+    """The model's inputs for a group of tiles, padded with zeros to the full batch."""
+    feed: dict[str, np.ndarray] = {}
+    for name, array in inputs.arrays.items():
+        side = prepared.lattice.size // inputs.ratios[name]
+        stacked = np.zeros((batch, *array.shape[:-2], side, side), np.float32)
+        for place, (row, col) in enumerate(tiles):
+            top = (row - inputs.region.row) // inputs.ratios[name]
+            left = (col - inputs.region.col) // inputs.ratios[name]
+            stacked[place] = array[..., top : top + side, left : left + side]
+        feed[name] = stacked
+    if any(slot.layout == "vector" for slot in prepared.card.slots):
+        centres = _centres(prepared, tiles)
+        for name, values in vector_inputs(prepared.card, sources, centres).items():
+            feed[name] = np.concatenate([values, np.zeros((batch - len(tiles), values.shape[1]), np.float32)])
+    return feed
+
+
+def _centres(prepared: Prepared, tiles: list[Tile]) -> np.ndarray:
+    """Longitude and latitude (N×2, degrees) of tile centres."""
+    half = prepared.lattice.size / 2
+    points = [prepared.grid.transform @ (col + half, row + half) for row, col in tiles]
+    transformer = Transformer.from_crs(prepared.grid.pyproj_crs, CRS.from_epsg(4326), always_xy=True)
+    lon, lat = transformer.transform(*np.transpose(points))
+    return np.column_stack([lon, lat])

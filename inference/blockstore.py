@@ -1,0 +1,66 @@
+"""Finished blocks on disk: one file each, written atomically, so that a killed run goes on where it was."""
+
+from __future__ import annotations
+
+import io
+import zipfile
+from collections.abc import Iterator
+from pathlib import Path
+
+import numpy as np
+
+from .blocks import BlockResult
+from .errors import RequestError
+from .grid import Window
+from .lattice import BlockLayout
+from .plan import BLOCKS, write_atomically
+
+
+class BlockStore:
+    """The block files of one run folder."""
+
+    def __init__(self, folder: Path, layout: BlockLayout) -> None:
+        self._folder = folder / BLOCKS
+        self._layout = layout
+
+    def missing(self) -> list[int]:
+        """Indices of the blocks that are still to be computed."""
+        return [index for index in range(self._layout.count) if not self._path(index).exists()]
+
+    def write(self, index: int, result: BlockResult) -> None:
+        """Keep a block; raises RequestError when the disk does not take it."""
+        buffer = io.BytesIO()
+        np.savez(buffer, allow_pickle=False, not_finite=np.int64(result.not_finite), **result.arrays)
+        try:
+            write_atomically(self._path(index), buffer.getvalue())
+        except OSError as problem:
+            raise RequestError(
+                f"Block {index} cannot be written to {self._folder}: {problem.strerror}; free some space and run again, "
+                "the finished blocks are kept."
+            ) from problem
+
+    def read(self, name: str) -> Iterator[tuple[Window, np.ndarray]]:
+        """Every block's window and its array `name`, in block order."""
+        for index in range(self._layout.count):
+            yield self._layout.window(index), self.array(index, name)
+
+    def array(self, index: int, name: str) -> np.ndarray:
+        """One array of one block."""
+        try:
+            with np.load(self._path(index), allow_pickle=False) as arrays:
+                return np.asarray(arrays[name])
+        except (OSError, ValueError, KeyError, zipfile.BadZipFile) as problem:
+            raise RequestError(f"The block file {self._path(index)} is damaged; delete it and run again.") from problem
+
+    @property
+    def not_finite(self) -> int:
+        """Pixels of all blocks whose scores were not finite."""
+        return sum(int(self.array(index, "not_finite")) for index in range(self._layout.count))
+
+    def clear(self) -> None:
+        """Delete the block files of a finished run."""
+        for index in range(self._layout.count):
+            self._path(index).unlink(missing_ok=True)
+
+    def _path(self, index: int) -> Path:
+        return self._folder / f"{index:08d}.npz"

@@ -1,0 +1,100 @@
+"""The pre-flight: the grid a job would run on, and what each slot's layer is like, without running the model."""
+
+from __future__ import annotations
+
+from dataclasses import asdict
+from pathlib import Path
+from typing import Any
+
+from ..models.card import Slot
+from .events import Result
+from .job import Job
+from .prepare import Prepared, prepare
+from .run import Voice, Warnings
+from .sources import Context, Facts
+
+#: A layer whose own resolution is this many times coarser or finer than the model's is worth a word.
+FAR_GSD = 3.0
+#: Values beyond this many scaled units are not what a model was trained on (z-scores, shares and the like).
+FAR_VALUE = 20.0
+
+
+def check_job(job: Job, base: Path, voice: Voice) -> Result:
+    """Answer the run grid, the cost of the run, and a report for each slot.
+
+    Raises:
+        RequestError: when the job cannot be done as it is asked for.
+    """
+    warnings = Warnings(voice.say)
+    prepared = prepare(job, base, warnings.tell)
+    for sentence in prepared.warnings:
+        warnings.tell(sentence)
+    sources = prepared.open_sources(Context(base, prepared.folder, warnings.tell))
+    slots = {}
+    for slot in prepared.card.slots:
+        source = sources.get(slot.name)
+        facts = source.facts() if source else None
+        slots[slot.name] = _verdict(slot, facts, prepared.grid.mean_gsd)
+        if source:
+            source.close()
+    return Result(report={**_cost(prepared), "slots": slots, "warnings": warnings.told})
+
+
+def _cost(prepared: Prepared) -> dict[str, Any]:
+    grid, lattice = prepared.grid, prepared.lattice
+    return {
+        "grid": {
+            "crs": grid.crs,
+            "transform": list(grid.transform)[:6],
+            "width": grid.width,
+            "height": grid.height,
+            "bounds": list(grid.bounds),
+            "gsd": list(grid.gsd),
+        },
+        "pixels": grid.width * grid.height,
+        "tile": lattice.size,
+        "tiles": lattice.count(grid.height) * lattice.count(grid.width),
+        "blocks": prepared.layout.count,
+        "products": {name: path.name for name, path in prepared.products.items()},
+    }
+
+
+def _verdict(slot: Slot, facts: Facts | None, grid_gsd: float) -> dict[str, Any]:
+    """``fits``, ``works`` (with sentences why not better) or ``cannot``, and the facts behind it."""
+    if facts is None:
+        sentence = f"No layer; the model uses its fill value for '{slot.name}' everywhere."
+        return {"verdict": "works", "sentences": [sentence], "facts": None}
+    sentences = [*_on_coverage(slot, facts), *_on_gsd(slot, facts, grid_gsd), *_on_values(slot, facts)]
+    cannot = facts.coverage == 0 and slot.missing == "required"
+    verdict = "cannot" if cannot else "works" if sentences else "fits"
+    return {"verdict": verdict, "sentences": sentences, "facts": asdict(facts)}
+
+
+def _on_coverage(slot: Slot, facts: Facts) -> list[str]:
+    if facts.coverage is None or facts.coverage > 0.995:
+        return []
+    rest = "nodata" if slot.missing == "required" else "mapped without it"
+    return [f"The layer for '{slot.name}' covers {facts.coverage:.0%} of the area; the rest will be {rest}."]
+
+
+def _on_gsd(slot: Slot, facts: Facts, grid_gsd: float) -> list[str]:
+    wanted = slot.gsd or grid_gsd * slot.grid_ratio
+    if facts.gsd is None or 1 / FAR_GSD <= facts.gsd / wanted <= FAR_GSD:
+        return []
+    word = "coarser" if facts.gsd > wanted else "finer"
+    return [f"The layer for '{slot.name}' has pixels of {facts.gsd:.3g} m, much {word} than the model's {wanted:.3g} m."]
+
+
+def _on_values(slot: Slot, facts: Facts) -> list[str]:
+    """A layer in another unit than the card's scaling expects (0-255 fed to a reflectance model) is caught here."""
+    for channel, low, high in zip(slot.channels, facts.minimum, facts.maximum, strict=False):
+        rule = channel.scaling
+        if rule.minimum is not None and rule.maximum is not None and low >= rule.minimum and high <= rule.maximum:
+            continue
+        scaled = [(value - rule.offset) / rule.scale for value in (low, high)]
+        if max(map(abs, scaled)) > FAR_VALUE or (rule.scale != 1 and abs(scaled[1] - scaled[0]) < 1e-3 and high != low):
+            return [
+                f"'{channel.name}' has values from {low:.4g} to {high:.4g}, which the model's scaling "
+                f"(offset {rule.offset:.4g}, scale {rule.scale:.4g}) was not made for; check the layer's units."
+            ]
+    return []

@@ -1,0 +1,116 @@
+"""The local executor: threads that each read, run, merge and keep one block at a time."""
+
+from __future__ import annotations
+
+import queue
+import threading
+import time
+from functools import partial
+from typing import TYPE_CHECKING
+
+from .blocks import compute_block
+from .blockstore import BlockStore
+from .errors import Cancelled
+from .events import Progress
+from .prepare import Prepared
+from .sessions import Session
+from .sources import Context
+
+if TYPE_CHECKING:
+    from .run import Voice
+
+#: While one worker reads, another runs the model.
+DEFAULT_WORKERS = 2
+#: Seconds between two progress events.
+PROGRESS_EVERY = 0.25
+STAGE = "mapping"
+
+
+def run_blocks(
+    prepared: Prepared, context: Context, store: BlockStore, session: Session | None, batch: int, voice: Voice
+) -> None:
+    """Compute every block that is not yet kept.
+
+    Raises:
+        Cancelled: the user stopped the run.
+        Exception: the first error of any worker, as it was raised there.
+    """
+    pending = store.missing()
+    work: queue.SimpleQueue[int] = queue.SimpleQueue()
+    for index in pending:
+        work.put(index)
+    state = _State(prepared, pending, voice)
+
+    def work_off() -> None:
+        sources = prepared.open_sources(context)
+        try:
+            while not state.stopped():
+                index = work.get_nowait()
+                checkpoint = partial(state.checkpoint, index)
+                store.write(index, compute_block(prepared, index, sources, session, batch, checkpoint))
+                state.checkpoint(index, 1.0)
+        finally:
+            for source in sources.values():
+                source.close()
+
+    def guarded() -> None:
+        try:
+            work_off()
+        except queue.Empty:
+            return
+        except BaseException as problem:  # noqa: BLE001 - handed to the main thread, which raises it
+            state.fail(problem)
+
+    count = min(prepared.job.compute.workers or DEFAULT_WORKERS, max(len(pending), 1))
+    workers = [threading.Thread(target=guarded, name=f"block-worker-{i}", daemon=True) for i in range(count)]
+    for worker in workers:
+        worker.start()
+    for worker in workers:
+        worker.join()
+    if voice.cancelled():
+        raise Cancelled("The run was cancelled; its finished blocks are kept.")
+    if state.problem is not None:
+        raise state.problem
+
+
+class _State:
+    """What the workers share: progress, the first error, and whether to stop."""
+
+    def __init__(self, prepared: Prepared, pending: list[int], voice: Voice) -> None:
+        self.problem: BaseException | None = None
+        self._layout = prepared.layout
+        self._voice = voice
+        self._lock = threading.Lock()
+        self._total = prepared.grid.width * prepared.grid.height
+        self._kept = self._total - sum(self._pixels(index) for index in pending)
+        self._shares: dict[int, float] = {}
+        self._began = time.monotonic()
+        self._said = 0.0
+        voice.say(Progress(self._kept, self._total, STAGE))
+
+    def stopped(self) -> bool:
+        return self.problem is not None or self._voice.cancelled()
+
+    def fail(self, problem: BaseException) -> None:
+        with self._lock:
+            if self.problem is None:
+                self.problem = problem
+
+    def checkpoint(self, index: int, share: float) -> None:
+        """Count a block's share as done, and tell it now and then; raises Cancelled when the run has to stop."""
+        if share < 1 and self.stopped():
+            raise Cancelled("The run was cancelled; its finished blocks are kept.")
+        with self._lock:
+            self._shares[index] = share * self._pixels(index)
+            fresh = int(sum(self._shares.values()))
+            now = time.monotonic()
+            if now - self._said < PROGRESS_EVERY and self._kept + fresh < self._total:
+                return
+            self._said = now
+            rate = fresh / max(now - self._began, 1e-9)
+            remaining = (self._total - self._kept - fresh) / rate if rate else None
+            self._voice.say(Progress(self._kept + fresh, self._total, STAGE, rate, remaining))
+
+    def _pixels(self, index: int) -> int:
+        window = self._layout.window(index)
+        return window.height * window.width

@@ -1,0 +1,156 @@
+"""From patches to the arrays that a model takes: scaling, filling, stacking, and reflection beyond the grid."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+import numpy as np
+
+from ..models.card import Card, Slot
+from .grid import Grid, Window
+from .lattice import reflected
+from .patch import Patch
+from .sources import Source
+
+
+@dataclass(frozen=True)
+class BlockInputs:
+    """What the tiles of one block are cut from.
+
+    Attributes:
+        arrays: ONNX input name → C×h×w (or C×T×h×w) float32, covering `region` (coarser by the slots' ratio).
+        ratios: ONNX input name → run-grid pixels along one pixel of its array.
+        region: the run-grid rectangle that the arrays cover; it may reach beyond the grid.
+        valid: bool on the block's own window, False where a required layer is nodata.
+        missing: optional slots × h × w uint8 on the block's own window, 1 where the missing-layer rule applied.
+        stack: unscaled values (channels × h × w) on the block's own window with NaN for nodata, when asked for.
+    """
+
+    arrays: dict[str, np.ndarray]
+    ratios: dict[str, int]
+    region: Window
+    valid: np.ndarray
+    missing: np.ndarray
+    stack: np.ndarray | None
+
+
+def input_shapes(card: Card) -> dict[str, tuple[int, int, int]]:
+    """ONNX input name → channels, dates (0 where the layout has no time axis), grid ratio."""
+    shapes: dict[str, tuple[int, int, int]] = {}
+    for slot in card.slots:
+        if slot.layout == "vector":
+            continue
+        channels, dates, _ = shapes.get(slot.input, (0, 0, 1))
+        dates = max(dates, slot.time + 1) if slot.layout == "NCTHW" else 0
+        shapes[slot.input] = (max(channels, slot.offset + slot.width), dates, slot.grid_ratio)
+    return shapes
+
+
+def read_block(
+    card: Card, sources: Mapping[str, Source], grid: Grid, window: Window, region: Window, with_stack: bool = False
+) -> BlockInputs:
+    """Read every slot once on `region` (mirrored at the grid's edges) and lay it into the model's inputs.
+
+    A card without outputs (a stack without a model) gets no input arrays.
+    """
+    shapes = input_shapes(card) if card.outputs else {}
+    arrays = {
+        name: np.zeros((count, *([dates] if dates else []), region.height // ratio, region.width // ratio), np.float32)
+        for name, (count, dates, ratio) in shapes.items()
+    }
+    valid = np.ones((window.height, window.width), bool)
+    missing = []
+    stack = []
+    for slot in card.slots:
+        if slot.layout == "vector":
+            continue
+        patch = _read_slot(slot, sources.get(slot.name), grid, region)
+        if arrays:
+            _lay(slot, patch, arrays[slot.input] if slot.layout == "NCHW" else arrays[slot.input][:, slot.time])
+        here = _on_window(patch.valid if patch else None, slot.grid_ratio, region, window)
+        if slot.missing == "required":
+            valid &= here
+        else:
+            missing.append(~here)
+        if with_stack:
+            stack.append(_unscaled(slot, patch, here, region, window))
+    ratios = {name: ratio for name, (_, _, ratio) in shapes.items()}
+    absent = np.array(missing, np.uint8).reshape(len(missing), *valid.shape)
+    return BlockInputs(arrays, ratios, region, valid, absent, np.concatenate(stack) if stack else None)
+
+
+def vector_inputs(card: Card, sources: Mapping[str, Source], lonlat: np.ndarray) -> dict[str, np.ndarray]:
+    """ONNX input name → N×D float32 for slots of layout ``vector``, evaluated at N tile centres (N×2 lon, lat)."""
+    inputs: dict[str, np.ndarray] = {}
+    for slot in card.slots:
+        if slot.layout != "vector":
+            continue
+        source = sources.get(slot.name)
+        if source is None:
+            inputs[slot.input] = np.full((len(lonlat), len(slot.channels)), slot.fill, np.float32)
+            continue
+        values = np.stack([source.vector(lon, lat) for lon, lat in lonlat])  # type: ignore[attr-defined]
+        inputs[slot.input] = scale(slot, values.T[:, :, None])[:, :, 0].T
+    return inputs
+
+
+def scale(slot: Slot, data: np.ndarray) -> np.ndarray:
+    """Source values (C×H×W) in the model's units: ``(clip(x, minimum, maximum) - offset) / scale`` for each channel."""
+    scaled = np.empty(data.shape, np.float32)
+    for band, channel in enumerate(slot.channels):
+        rule = channel.scaling
+        values = data[band]
+        if rule.minimum is not None or rule.maximum is not None:
+            values = np.clip(values, rule.minimum, rule.maximum)
+        if rule.offset == 0 and rule.scale == 1:
+            scaled[band] = values
+        else:
+            np.subtract(values, np.float32(rule.offset), out=scaled[band])
+            scaled[band] *= np.float32(1 / rule.scale)
+    return scaled
+
+
+def _read_slot(slot: Slot, source: Source | None, grid: Grid, region: Window) -> Patch | None:
+    if source is None:
+        return None
+    ratio = slot.grid_ratio
+    own = grid.coarser(ratio)
+    rows = reflected(region.row // ratio, region.height // ratio, own.height)
+    cols = reflected(region.col // ratio, region.width // ratio, own.width)
+    window = Window(int(rows.min()), int(cols.min()), int(np.ptp(rows)) + 1, int(np.ptp(cols)) + 1)
+    patch = source.read(window)
+    if (window.height, window.width) == (len(rows), len(cols)):
+        return patch
+    index = np.ix_(rows - window.row, cols - window.col)
+    return Patch(patch.data[(slice(None), *index)], patch.valid[index], window, own)
+
+
+def _lay(slot: Slot, patch: Patch | None, target: np.ndarray) -> None:
+    """Write the slot's scaled channels, and its mask channel, into its share of an ONNX input."""
+    count = len(slot.channels)
+    share = target[slot.offset : slot.offset + count]
+    if patch is None:
+        share[...] = slot.fill
+        return
+    share[...] = scale(slot, patch.data)
+    share[:, ~patch.valid] = slot.fill
+    if slot.missing == "mask_channel":
+        target[slot.offset + count] = patch.valid
+
+
+def _on_window(valid: np.ndarray | None, ratio: int, region: Window, window: Window) -> np.ndarray:
+    if valid is None:
+        return np.zeros((window.height, window.width), bool)
+    return _refine(valid, ratio)[window.within(region)]
+
+
+def _refine(array: np.ndarray, ratio: int) -> np.ndarray:
+    return array if ratio == 1 else array.repeat(ratio, axis=-2).repeat(ratio, axis=-1)
+
+
+def _unscaled(slot: Slot, patch: Patch | None, valid: np.ndarray, region: Window, window: Window) -> np.ndarray:
+    if patch is None:
+        return np.full((len(slot.channels), window.height, window.width), np.nan, np.float32)
+    rows, cols = window.within(region)
+    return np.where(valid, _refine(patch.data, slot.grid_ratio)[:, rows, cols], np.float32(np.nan))

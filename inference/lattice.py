@@ -1,0 +1,177 @@
+"""The tile lattice: where tiles lie on the run grid, and how much each of their pixels counts.
+
+All tiles of a run lie on one global lattice whose origins are multiples of the model's stride, so that a result never
+depends on how the run was cut (DESIGN.md, invariant 1). One dimension suffices: rows and columns use the same rule.
+"""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+
+import numpy as np
+
+from ..models.card import Card
+from .errors import RequestError
+from .grid import Grid, Window
+from .job import Compute
+
+#: Share of a tile that neighbours share where the card gives no finite receptive radius and no overlap.
+DEFAULT_OVERLAP = 0.25
+
+
+@dataclass(frozen=True)
+class Lattice:
+    """Tiles of `size` pixels every `step` pixels, the first one `lead` pixels before the grid's edge.
+
+    Attributes:
+        size: side of a tile in run-grid pixels.
+        step: distance between neighbouring tiles' origins, a multiple of the model's stride.
+        lead: pixels of the first tile that lie outside the grid, a multiple of the stride.
+        edge: pixels at each side of a tile whose weight is zero.
+        blend: pixels over which neighbouring tiles are blended; 0 crops each tile to its core of `step` pixels.
+    """
+
+    size: int
+    step: int
+    lead: int
+    edge: int
+    blend: int
+
+    def count(self, length: int) -> int:
+        """Number of tiles along a side of `length` grid pixels."""
+        return -(-length // self.step)
+
+    def origin(self, index: int) -> int:
+        return index * self.step - self.lead
+
+    def weights(self) -> np.ndarray:
+        """Weight of each of a tile's `size` pixels along one dimension, float32; zero within `edge` of its ends."""
+        weights = np.zeros(self.size, np.float32)
+        if self.blend == 0:
+            weights[self.lead : self.lead + self.step] = 1
+            return weights
+        position = np.arange(self.edge, self.size - self.edge)
+        rise = (position - self.edge + 0.5) / self.blend
+        fall = (self.size - self.edge - position - 0.5) / self.blend
+        weights[self.edge : self.size - self.edge] = np.clip(np.minimum(rise, fall), 0, 1)
+        return weights
+
+    def touching(self, start: int, stop: int, length: int) -> range:
+        """Indices of the tiles whose weight reaches into [start, stop) of a side of `length` pixels."""
+        low, high = (self.lead, self.lead + self.step) if self.blend == 0 else (self.edge, self.size - self.edge)
+        first = max(0, (start + self.lead - high) // self.step + 1)
+        last = min(self.count(length) - 1, (stop - 1 + self.lead - low) // self.step)
+        return range(first, last + 1)
+
+    def span(self, tiles: range) -> tuple[int, int]:
+        """First pixel and number of pixels that a run of tiles covers."""
+        start = self.origin(tiles.start)
+        return start, self.origin(tiles.stop - 1) + self.size - start
+
+
+def make_lattice(card: Card, compute: Compute) -> Lattice:
+    """Lay the lattice for a model.
+
+    Raises:
+        RequestError: when the tile asked for (or fixed by the graph) is too small for the receptive radius.
+    """
+    unit = alignment(card)
+    radius = card.receptive_radius
+    edge = max([radius or 0, *(output.margin for output in card.outputs)])
+    lead = _up(edge, unit)
+    size = _tile_size(card, compute, unit, lead, edge)
+    overlap = compute.overlap
+    if overlap is None and radius is None:
+        overlap = card.tiling.overlap if card.tiling.overlap is not None else int(size * DEFAULT_OVERLAP)
+    if overlap is None or overlap <= lead + edge:
+        step = _down(size - lead - edge, unit)
+        if step < unit:
+            raise RequestError(_too_small(size, lead + edge + unit))
+        return Lattice(size, step, lead, edge, 0)
+    step = _down(size - overlap, unit)
+    if step < unit or step > size - 2 * edge:
+        raise RequestError(
+            f"compute.overlap is {overlap}, which does not suit tiles of {size} pixels; choose less than {size - unit}."
+        )
+    blend = size - 2 * edge - step
+    if blend == 0:
+        return Lattice(size, step, lead, edge, 0)
+    return Lattice(size, step, _up(edge + blend // 2, unit), edge, blend)
+
+
+def alignment(card: Card) -> int:
+    """Pixels of which every tile origin is a multiple: the stride, and the ratios of coarser inputs and outputs."""
+    ratios = [slot.grid_ratio for slot in card.slots] + [output.stride for output in card.outputs]
+    return math.lcm(card.stride, *ratios)
+
+
+def _tile_size(card: Card, compute: Compute, unit: int, lead: int, edge: int) -> int:
+    if card.tiling.fixed:
+        if compute.tile not in (None, card.tiling.size):
+            raise RequestError(
+                f"compute.tile is {compute.tile}, but this model takes only tiles of {card.tiling.size}."
+            )
+        return card.tiling.size
+    if compute.tile is not None:
+        return _up(compute.tile, unit)
+    # A default tile keeps at least half of its side after cropping.
+    return _up(max(card.tiling.size, 2 * (lead + edge)), unit)
+
+
+def _too_small(size: int, least: int) -> str:
+    return (
+        f"Tiles of {size} pixels are too small for this model, whose receptive radius needs at least {least}; "
+        "set compute.tile higher."
+    )
+
+
+def _up(value: int, unit: int) -> int:
+    return -(-value // unit) * unit
+
+
+def _down(value: int, unit: int) -> int:
+    return value // unit * unit
+
+
+@dataclass(frozen=True)
+class BlockLayout:
+    """The grid cut into blocks of `side` pixels (a multiple of the lattice's step), in row-major order."""
+
+    height: int
+    width: int
+    side: int
+
+    @property
+    def across(self) -> int:
+        return -(-self.width // self.side)
+
+    @property
+    def count(self) -> int:
+        return self.across * -(-self.height // self.side)
+
+    def window(self, index: int) -> Window:
+        """The block's rectangle of grid pixels."""
+        row, col = divmod(index, self.across)
+        return Window(row * self.side, col * self.side, self.side, self.side).clipped(self.height, self.width)
+
+
+def make_blocks(grid: Grid, lattice: Lattice, values_per_pixel: int, memory: int, side: int | None) -> BlockLayout:
+    """Blocks whose arrays of `values_per_pixel` float32 stay within `memory` bytes; `side` overrides the size."""
+    wanted = side or int(math.sqrt(memory / (4 * values_per_pixel)))
+    aligned = max(lattice.step, _down(wanted, lattice.step))
+    longest = max(grid.height, grid.width)
+    return BlockLayout(grid.height, grid.width, min(aligned, _up(longest, lattice.step)))
+
+
+def reflected(start: int, count: int, length: int) -> np.ndarray:
+    """Indices in [0, length) for `count` positions from `start`, mirrored at the ends without repeating the edge pixel.
+
+    The same rule as ``numpy.pad(mode="reflect")``, for any distance beyond the ends.
+    """
+    position = np.arange(start, start + count)
+    if length == 1:
+        return np.zeros(count, np.intp)
+    period = 2 * (length - 1)
+    position = np.abs(position) % period
+    return np.where(position < length, position, period - position).astype(np.intp)

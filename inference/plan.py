@@ -1,0 +1,122 @@
+"""The plan: everything that decides a run's result, written once, obeyed by a resumed run and by every worker."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+from collections.abc import Mapping
+from dataclasses import asdict
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import rasterio
+import scipy
+import shapely
+
+from ..models.fields import encode
+from .errors import RequestError
+from .prepare import Prepared
+from .sessions import SessionInfo
+from .version import ENGINE_VERSION
+
+SCHEMA = 1
+PLAN = "plan.json"
+BLOCKS = "blocks"
+
+
+def make_plan(
+    prepared: Prepared, session: SessionInfo | None, batch: int, fingerprints: Mapping[str, str]
+) -> dict[str, Any]:
+    """The plan as JSON values: no clock, no host, no absolute path."""
+    job = prepared.job
+    return {
+        "schema": SCHEMA,
+        "engine": ENGINE_VERSION,
+        "libraries": library_versions(),
+        "model": prepared.model.sha256 if prepared.model else None,
+        "slots": encode(prepared.card.slots) if prepared.model is None else None,
+        "session": {"backend": session.backend, "precision": session.precision, "device": session.device}
+        if session
+        else None,
+        "grid": {
+            "crs": prepared.grid.crs,
+            "transform": list(prepared.grid.transform)[:6],
+            "size": [prepared.grid.width, prepared.grid.height],
+            "area": prepared.area.fingerprint() if prepared.area else None,
+        },
+        "lattice": asdict(prepared.lattice),
+        "block": prepared.layout.side,
+        "batch": batch,
+        "inputs": dict(fingerprints),
+        "sources": {name: _portable(encode(source)) for name, source in job.sources.items()},
+        "products": sorted(prepared.products),
+        "outputs": {name: value for name, value in encode(job.outputs).items() if name not in ("folder", "products")},
+    }
+
+
+def library_versions() -> dict[str, str]:
+    """Versions of the libraries whose arithmetic shapes the products."""
+    return {
+        "gdal": rasterio.__gdal_version__,
+        "geos": shapely.geos_version_string,
+        "numpy": np.__version__,
+        "scipy": scipy.__version__,
+    }
+
+
+def adopt_plan(folder: Path, plan: Mapping[str, Any]) -> str:
+    """Make `plan` the one of the run folder; returns a sentence when an older, different plan was given up.
+
+    Finished blocks of an equal plan stay and are used; those of another one are deleted.
+
+    Raises:
+        RequestError: when the folder cannot be written.
+    """
+    path = folder / PLAN
+    text = json.dumps(plan, indent=1, sort_keys=True)
+    try:
+        (folder / BLOCKS).mkdir(parents=True, exist_ok=True)
+        old = path.read_text(encoding="utf-8") if path.exists() else None
+        if old == text:
+            return ""
+        for block in (folder / BLOCKS).iterdir():
+            block.unlink()
+        write_atomically(path, text.encode())
+    except OSError as problem:
+        raise RequestError(f"The run folder {folder} cannot be written: {problem.strerror}.") from problem
+    return (
+        ""
+        if old is None
+        else f"{_changes(old, plan)} since the last run in this folder, so it starts from the beginning."
+    )
+
+
+def write_atomically(path: Path, data: bytes) -> None:
+    """Write beside, flush to the disk, and rename: no half-written file ever stands under the final name."""
+    beside = path.with_name(f".{path.name}.{os.getpid()}.part")
+    try:
+        with beside.open("wb") as file:
+            file.write(data)
+            file.flush()
+            os.fsync(file.fileno())
+        os.replace(beside, path)
+    finally:
+        beside.unlink(missing_ok=True)
+
+
+def _changes(old: str, plan: Mapping[str, Any]) -> str:
+    try:
+        before = json.loads(old)
+        changed = [key for key in plan if before.get(key) != json.loads(json.dumps(plan[key]))]
+    except (ValueError, AttributeError):
+        return "The plan file was damaged"
+    return f"{' and '.join(changed).capitalize()} changed"
+
+
+def _portable(source: dict[str, Any]) -> dict[str, Any]:
+    """The source without its paths, which may differ where the same inputs are mounted elsewhere."""
+    digest = hashlib.sha256(json.dumps(source.get("layers", []), sort_keys=True).encode()).hexdigest()
+    kept = {key: value for key, value in source.items() if key not in ("path", "mosaic", "stack", "layers", "name")}
+    return {**kept, "layers": f"sha256:{digest}"} if source.get("layers") else kept

@@ -1,0 +1,154 @@
+"""From a job to what a run needs: the model, the run grid, the lattice and the blocks. Shared by `check` and `run`."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+
+from ..models.card import Card, Output, Slot
+from ..models.load import LoadedModel, load_model, require_complete
+from .area import AreaMask
+from .errors import RequestError
+from .grid import Grid
+from .inputs import input_shapes
+from .job import PRODUCTS, Job, resolve
+from .lattice import BlockLayout, Lattice, make_blocks, make_lattice
+from .rungrid import build_grid
+from .sources import Context, Source, open_source
+from .sources.raster_grid import native_grid
+
+#: Bytes that the arrays of one block may take for each worker, unless the job sets a ceiling.
+BLOCK_BYTES = 192 * 2**20
+CLASS_PRODUCTS = ("classes", "probabilities", "confidence", "entropy", "polygons", "fields", "summary")
+
+
+@dataclass(frozen=True)
+class Prepared:
+    """A job made concrete. `model` is None for a stack without a model; `card` then holds the job's slots."""
+
+    job: Job
+    base: Path
+    folder: Path
+    model: LoadedModel | None
+    card: Card
+    grid: Grid
+    area: AreaMask | None
+    lattice: Lattice
+    layout: BlockLayout
+    products: dict[str, Path]
+    warnings: tuple[str, ...]
+
+    def open_sources(self, context: Context) -> dict[str, Source]:
+        """Open every slot that the job binds a layer to."""
+        bound = [slot for slot in self.card.slots if slot.name in self.job.sources]
+        return {slot.name: open_source(slot, self.job.sources[slot.name], self.grid, context) for slot in bound}
+
+    @property
+    def runs_model(self) -> bool:
+        """False when only the stack is asked for."""
+        return self.model is not None and set(self.products) != {"stack"}
+
+
+def prepare(job: Job, base: Path, warn: Callable[[str], None]) -> Prepared:
+    """Load the model, lay the grid, the lattice and the blocks.
+
+    Raises:
+        RequestError: names the file or field that is wrong.
+    """
+    model = load_model(Path(resolve(job.model, base))) if job.model else None
+    if model:
+        require_complete(model.card)
+    card = model.card if model else Card("stack", job.slots, ())
+    _check_binding(job, card)
+    products = _products(job, card, base)
+    area = AreaMask(job.grid.area, base) if job.grid.area else None
+    folder = Path(resolve(job.outputs.folder, base))
+    context = Context(base, folder, warn)
+    run_grid = build_grid(
+        job.grid, card.slots, job.sources, card.gsd, lambda spec: native_grid(spec, context), area and area.bounds
+    )
+    grid = run_grid.grid
+    lattice = make_lattice(card, job.compute) if model else Lattice(512, 512, 0, 0, 0)
+    layout = make_blocks(grid, lattice, _values_per_pixel(card), _block_bytes(job), job.compute.block)
+    return Prepared(
+        job,
+        base,
+        folder,
+        model,
+        card,
+        grid,
+        area,
+        lattice,
+        layout,
+        products,
+        (*(model.warnings if model else ()), *run_grid.warnings),
+    )
+
+
+def wanted_of(output: Output, products: dict[str, Path]) -> frozenset[str]:
+    """Which of the products asked for a head can make."""
+    if output.task == "pixel-regression":
+        fitting = {"regression", "summary"}
+    else:
+        fitting = set(CLASS_PRODUCTS)
+        if output.task != "field-boundaries":
+            fitting.discard("fields")
+    return frozenset(fitting & set(products))
+
+
+def _check_binding(job: Job, card: Card) -> None:
+    known = {slot.name: slot for slot in card.slots}
+    for name in job.sources:
+        if name not in known:
+            raise RequestError(f"sources.{name} fits no slot of the model; its slots are {', '.join(known) or 'none'}.")
+    for slot in card.slots:
+        source = job.sources.get(slot.name)
+        if source is None and slot.missing == "required" and slot.role != "location":
+            raise RequestError(
+                f"The model needs a layer for its slot '{slot.name}' ({slot.role}): add sources.{slot.name}."
+            )
+        if source is not None:
+            _check_kind(slot, bool(source.path or source.mosaic or source.stack), bool(source.layers))
+
+
+def _check_kind(slot: Slot, raster: bool, vectors: bool) -> None:
+    if slot.role in ("imagery", "raster", "dem", "prior") and not raster:
+        raise RequestError(f"sources.{slot.name} needs a raster: give 'path', 'mosaic' or 'stack'.")
+    if slot.role == "osm" and not vectors:
+        raise RequestError(f"sources.{slot.name} needs vector layers: give 'layers'.")
+
+
+def _products(job: Job, card: Card, base: Path) -> dict[str, Path]:
+    """Product → path; what a model makes by its nature when none is named."""
+    named = dict(job.outputs.products)
+    if not named:
+        tasks = {output.task for output in card.outputs}
+        named = {"regression": None} if tasks == {"pixel-regression"} else {"classes": None}
+        if not card.outputs:
+            named = {"stack": None}
+    possible = {"stack", "missing"}
+    for output in card.outputs:
+        possible |= wanted_of(output, dict.fromkeys(PRODUCTS, Path()))
+    for name in named:
+        if name not in possible:
+            raise RequestError(
+                f"outputs.products.{name} is not something this model makes; it can make {', '.join(sorted(possible))}."
+            )
+    folder = Path(resolve(job.outputs.folder, base))
+    return {name: Path(resolve(path, base)) if path else folder / PRODUCTS[name] for name, path in named.items()}
+
+
+def _values_per_pixel(card: Card) -> int:
+    """float32 values that a block holds for each pixel: patches, model inputs, scores and their sums."""
+    channels = sum(slot.width for slot in card.slots)
+    inputs = sum(count * max(dates, 1) for count, dates, _ in input_shapes(card).values())
+    heads = sum(max(1, len(output.classes)) for output in card.outputs)
+    return channels + inputs + 2 * heads + 4
+
+
+def _block_bytes(job: Job) -> int:
+    if job.compute.memory is None:
+        return BLOCK_BYTES
+    # A quarter of the ceiling for each worker's arrays leaves room for the model, GDAL's cache and the sinks.
+    return max(job.compute.memory * 2**20 // (4 * (job.compute.workers or 2)), 2**22)
