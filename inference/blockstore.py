@@ -35,8 +35,8 @@ class BlockStore:
             write_atomically(self._path(index), buffer.getvalue())
         except OSError as problem:
             raise RequestError(
-                f"Block {index} cannot be written to {self._folder}: {problem.strerror}; free some space and run again, "
-                "the finished blocks are kept."
+                f"Block {index} cannot be written to {self._folder}: {problem.strerror}; free some space and run "
+                "again, the finished blocks are kept."
             ) from problem
 
     def read(self, name: str) -> Iterator[tuple[Window, np.ndarray]]:

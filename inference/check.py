@@ -82,7 +82,9 @@ def _on_gsd(slot: Slot, facts: Facts, grid_gsd: float) -> list[str]:
     if facts.gsd is None or 1 / FAR_GSD <= facts.gsd / wanted <= FAR_GSD:
         return []
     word = "coarser" if facts.gsd > wanted else "finer"
-    return [f"The layer for '{slot.name}' has pixels of {facts.gsd:.3g} m, much {word} than the model's {wanted:.3g} m."]
+    return [
+        f"The layer for '{slot.name}' has pixels of {facts.gsd:.3g} m, much {word} than the model's {wanted:.3g} m."
+    ]
 
 
 def _on_values(slot: Slot, facts: Facts) -> list[str]:

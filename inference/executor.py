@@ -5,6 +5,7 @@ from __future__ import annotations
 import queue
 import threading
 import time
+from dataclasses import dataclass
 from functools import partial
 from typing import TYPE_CHECKING
 
@@ -26,43 +27,34 @@ PROGRESS_EVERY = 0.25
 STAGE = "mapping"
 
 
-def run_blocks(
-    prepared: Prepared, context: Context, store: BlockStore, session: Session | None, batch: int, voice: Voice
-) -> None:
+@dataclass(frozen=True)
+class BlockRun:
+    """Everything that a worker needs to compute blocks."""
+
+    prepared: Prepared
+    context: Context
+    store: BlockStore
+    session: Session | None
+    batch: int
+
+
+def run_blocks(run: BlockRun, voice: Voice) -> None:
     """Compute every block that is not yet kept.
 
     Raises:
         Cancelled: the user stopped the run.
         Exception: the first error of any worker, as it was raised there.
     """
-    pending = store.missing()
+    pending = run.store.missing()
     work: queue.SimpleQueue[int] = queue.SimpleQueue()
     for index in pending:
         work.put(index)
-    state = _State(prepared, pending, voice)
-
-    def work_off() -> None:
-        sources = prepared.open_sources(context)
-        try:
-            while not state.stopped():
-                index = work.get_nowait()
-                checkpoint = partial(state.checkpoint, index)
-                store.write(index, compute_block(prepared, index, sources, session, batch, checkpoint))
-                state.checkpoint(index, 1.0)
-        finally:
-            for source in sources.values():
-                source.close()
-
-    def guarded() -> None:
-        try:
-            work_off()
-        except queue.Empty:
-            return
-        except BaseException as problem:  # noqa: BLE001 - handed to the main thread, which raises it
-            state.fail(problem)
-
-    count = min(prepared.job.compute.workers or DEFAULT_WORKERS, max(len(pending), 1))
-    workers = [threading.Thread(target=guarded, name=f"block-worker-{i}", daemon=True) for i in range(count)]
+    state = _State(run.prepared, pending, voice)
+    count = min(run.prepared.job.compute.workers or DEFAULT_WORKERS, max(len(pending), 1))
+    workers = [
+        threading.Thread(target=_work, args=(run, work, state), name=f"block-worker-{i}", daemon=True)
+        for i in range(count)
+    ]
     for worker in workers:
         worker.start()
     for worker in workers:
@@ -71,6 +63,28 @@ def run_blocks(
         raise Cancelled("The run was cancelled; its finished blocks are kept.")
     if state.problem is not None:
         raise state.problem
+
+
+def _work(run: BlockRun, work: queue.SimpleQueue[int], state: _State) -> None:
+    try:
+        _work_off(run, work, state)
+    except queue.Empty:
+        return
+    except BaseException as problem:  # noqa: BLE001 - handed to the main thread, which raises it
+        state.fail(problem)
+
+
+def _work_off(run: BlockRun, work: queue.SimpleQueue[int], state: _State) -> None:
+    sources = run.prepared.open_sources(run.context)
+    try:
+        while not state.stopped():
+            index = work.get_nowait()
+            checkpoint = partial(state.checkpoint, index)
+            run.store.write(index, compute_block(run.prepared, index, sources, run.session, run.batch, checkpoint))
+            state.checkpoint(index, 1.0)
+    finally:
+        for source in sources.values():
+            source.close()
 
 
 class _State:

@@ -15,7 +15,7 @@ from .assemble import assemble
 from .blockstore import BlockStore
 from .errors import Cancelled
 from .events import Event
-from .executor import run_blocks
+from .executor import BlockRun, run_blocks
 from .job import Job
 from .plan import PLAN, adopt_plan, library_versions, make_plan, write_atomically
 from .prepare import Prepared, prepare
@@ -62,7 +62,7 @@ def run_job(job: Job, base: Path, voice: Voice) -> events.Result:
     if told:
         warnings.tell(told)
     store = BlockStore(prepared.folder, prepared.layout)
-    run_blocks(prepared, context, store, session, batch, voice)
+    run_blocks(BlockRun(prepared, context, store, session, batch), voice)
     if store.not_finite:
         warnings.tell(f"The model answered NaN or infinity for {store.not_finite:,} pixels; they are nodata.")
     products = assemble(prepared, store, plan, attribution, voice)

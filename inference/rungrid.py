@@ -19,6 +19,8 @@ from .job import Source as SourceSpec
 
 #: A reference within 10 % of the model's GSD keeps its own pixels: no resampling is better than a little.
 SAME_GSD = 0.1
+#: A projection whose scale differs by less than this from true length is taken at its word.
+SCALE_SLACK = 0.01
 #: Beyond this factor between the reference's GSD and the grid's, the user is told.
 FAR_GSD = 1.5
 Bounds = tuple[float, float, float, float]
@@ -120,12 +122,18 @@ def _pixel(
             raise RequestError("The job has no raster to take the resolution from; give grid.resolution in metres.")
         wanted = native.mean_gsd
     mx, my = ground_metres_per_unit(crs, (extent[0] + extent[2]) / 2, (extent[1] + extent[3]) / 2)
-    pixel = wanted / mx, wanted / my
+    pixel = wanted / _plain(mx, crs), wanted / _plain(my, crs)
     if native is not None and same_crs:
         return pixel, (native.transform.c, native.transform.f)
     if spec.extent and not spec.extent_crs:
         return pixel, (extent[0], extent[3])
     return pixel, (0.0, 0.0)
+
+
+def _plain(metres: float, crs: CRS) -> float:
+    """The unit's nominal length where the projection's scale is within 1 % of it: 10 m in UTM is 10, not 9.996."""
+    nominal = float(crs.axis_info[0].unit_conversion_factor) if crs.is_projected and crs.axis_info else metres
+    return nominal if abs(metres / nominal - 1) <= SCALE_SLACK else metres
 
 
 def _snap(crs: CRS, extent: Bounds, pixel: tuple[float, float], origin: tuple[float, float]) -> Grid:
