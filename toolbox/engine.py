@@ -1,0 +1,227 @@
+"""The engine client: one child process a command, events in, cancel out.
+
+Nothing here touches a layer or a widget, and nothing waits on the GUI thread unless it is called there. A run ends in a
+`Result` or in an exception: `EngineFailed` with the engine's own sentence, `EngineCrashed` when it died without one,
+`Cancelled` when the user stopped it.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import queue
+import subprocess  # nosec B404 - the engine is a process of its own
+import sys
+import threading
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import IO, Optional
+
+from ..inference.errors import Cancelled, FusionMapperError
+from ..inference.events import CONTRACT, Event, Failed, Result, Started, Warn, from_line
+from ..inference.job import Job
+from .environment import PLUGIN_ROOT, clean_environment, find_engine
+
+ENGINE = PLUGIN_ROOT / "inference"
+#: The engine promises to stop within 2 s of being asked; then it is killed.
+GRACE = 5.0
+#: How often a waiting caller looks whether it was cancelled.
+TICK = 0.1
+_TAIL = 4000
+_CANCELLED_CODE = 3
+
+OnEvent = Callable[[Event], None]
+IsCancelled = Callable[[], bool]
+
+
+class EngineFailed(FusionMapperError):
+    """The engine refused or failed; its text is the engine's sentence."""
+
+    def __init__(self, text: str, code: int = 1, details: str = "") -> None:
+        super().__init__(text)
+        self.code = code
+        self.details = details
+
+
+class EngineCrashed(EngineFailed):
+    """The engine ended without a result and without saying why; `details` holds the end of its error output."""
+
+
+class Engine:
+    """Runs the engine's commands.
+
+    Args:
+        python: the engine's Python; found as `find_engine` says when not given.
+        program: what that Python runs, the engine room of this plugin.
+        grace: seconds between the request to stop and the kill.
+    """
+
+    def __init__(self, python: Optional[Path] = None, program: Path = ENGINE, grace: float = GRACE) -> None:
+        self._command = [str(python or find_engine()), "-X", "utf8", str(program)]
+        self._grace = grace
+
+    def run(self, job: Job, folder: Path, on_event: OnEvent, is_cancelled: IsCancelled) -> Result:
+        """Make the job's products; `folder` takes the job file and the engine's error output."""
+        return self._with_job("run", job, folder, on_event, is_cancelled)
+
+    def check(self, job: Job, folder: Path, on_event: OnEvent, is_cancelled: IsCancelled) -> Result:
+        """The grid and the pre-flight of a job, in the result's `report`."""
+        return self._with_job("check", job, folder, on_event, is_cancelled)
+
+    def inspect(self, model: Path, folder: Path, on_event: OnEvent, is_cancelled: IsCancelled) -> Result:
+        """The card of a model file, in the result's `report`."""
+        return self._command_result(["inspect", str(model)], folder, on_event, is_cancelled)
+
+    def doctor(self, folder: Path, on_event: OnEvent, is_cancelled: IsCancelled) -> Result:
+        """Versions and devices, in the result's `report`."""
+        return self._command_result(["doctor"], folder, on_event, is_cancelled)
+
+    def _with_job(
+        self, command: str, job: Job, folder: Path, on_event: OnEvent, is_cancelled: IsCancelled
+    ) -> Result:
+        folder.mkdir(parents=True, exist_ok=True)
+        path = folder / f"{command}.job.json"
+        path.write_text(json.dumps(job.to_dict(), indent=1), encoding="utf-8")
+        return self._command_result([command, str(path)], folder, on_event, is_cancelled)
+
+    def _command_result(
+        self, arguments: list[str], folder: Path, on_event: OnEvent, is_cancelled: IsCancelled
+    ) -> Result:
+        folder.mkdir(parents=True, exist_ok=True)
+        log = folder / "engine.log"
+        with log.open("ab") as errors:
+            child = _Child([*self._command, *arguments, "--control"], folder, errors)
+            try:
+                return _listen(child, log, on_event, is_cancelled, self._grace)
+            finally:
+                child.end(self._grace)
+
+
+class _Child:
+    """The engine's process, with a thread that reads its lines into a queue."""
+
+    def __init__(self, command: list[str], folder: Path, errors: IO[bytes]) -> None:
+        # A console window would flash up on Windows.
+        flags = subprocess.CREATE_NO_WINDOW if sys.platform == "win32" else 0
+        try:
+            self.process = subprocess.Popen(  # nosec B603 - our own program, no shell; the paths are plain arguments
+                command,
+                stdin=subprocess.PIPE,
+                stdout=subprocess.PIPE,
+                stderr=errors,
+                cwd=folder,
+                env=clean_environment(),
+                creationflags=flags,
+            )
+        except OSError as problem:
+            raise EngineFailed(f"The engine {command[0]} cannot be started: {problem.strerror}.") from problem
+        self._lines: queue.Queue[Optional[str]] = queue.Queue()
+        self._reader = threading.Thread(target=self._read, name="fusion-mapper-engine", daemon=True)
+        self._reader.start()
+
+    def _read(self) -> None:
+        for line in self.process.stdout:
+            self._lines.put(line.decode("utf-8", "replace").rstrip("\r\n"))
+        self._lines.put(None)
+
+    def lines(self) -> Iterator[str]:
+        """The next line, or an empty one each `TICK` without a line; ends with the engine's standard output."""
+        while True:
+            try:
+                line = self._lines.get(timeout=TICK)
+            except queue.Empty:
+                yield ""
+                continue
+            if line is None:
+                return
+            yield line
+
+    def stop(self) -> None:
+        """Ask the engine to stop: the end of its standard input means cancel, on every system."""
+        # An engine that ended in the meantime has broken the pipe; its exit code tells the rest.
+        with contextlib.suppress(OSError):
+            if not self.process.stdin.closed:
+                self.process.stdin.close()
+
+    def kill(self) -> None:
+        self.process.kill()
+
+    def wait(self, grace: float) -> int:
+        """The exit code; kills what has not ended by itself after `grace` seconds."""
+        try:
+            return self.process.wait(grace)
+        except subprocess.TimeoutExpired:
+            self.kill()
+            return self.process.wait()
+
+    def end(self, grace: float) -> None:
+        """Leave nothing behind: no process, no thread, no open pipe."""
+        self.stop()
+        self.wait(grace)
+        self._reader.join(grace)
+        self.process.stdout.close()
+
+
+def _listen(child: _Child, log: Path, on_event: OnEvent, is_cancelled: IsCancelled, grace: float) -> Result:
+    last: Optional[Event] = None
+    strays: list[str] = []
+    deadline: Optional[float] = None
+    for line in child.lines():
+        if deadline is None and is_cancelled():
+            child.stop()
+            deadline = time.monotonic() + grace
+        if deadline is not None and time.monotonic() > deadline:
+            child.kill()
+        event = _event(line, strays) if line else None
+        if event is not None:
+            last = event if isinstance(event, (Result, Failed)) else last
+            _tell(event, on_event)
+    code = child.wait(grace)
+    if deadline is not None and not isinstance(last, Result):
+        raise Cancelled("The run was cancelled.")
+    _tell_strays(strays, log, on_event)
+    return _conclude(last, code, log)
+
+
+def _event(line: str, strays: list[str]) -> Optional[Event]:
+    """The line's event; a line that is none (a native library that prints) is set aside."""
+    if not line.startswith("{"):
+        strays.append(line)
+        return None
+    return from_line(line)
+
+
+def _tell(event: Event, on_event: OnEvent) -> None:
+    if isinstance(event, Started) and event.contract != CONTRACT:
+        raise EngineFailed(
+            f"The engine speaks contract {event.contract} and this plugin {CONTRACT}; update the one that is older."
+        )
+    if not isinstance(event, (Result, Failed)):
+        on_event(event)
+
+
+def _tell_strays(strays: list[str], log: Path, on_event: OnEvent) -> None:
+    if not strays:
+        return
+    with log.open("a", encoding="utf-8") as file:
+        file.writelines(f"[standard output] {line}\n" for line in strays)
+    on_event(Warn(f"The engine printed {len(strays)} lines that are no events; they are in {log.name}."))
+
+
+def _conclude(last: Optional[Event], code: int, log: Path) -> Result:
+    if isinstance(last, Result) and code == 0:
+        return last
+    if code == _CANCELLED_CODE:
+        raise Cancelled("The run was cancelled.")
+    if isinstance(last, Failed):
+        raise EngineFailed(last.text, last.code, last.details or _tail(log))
+    raise EngineCrashed(
+        f"The engine ended with exit code {code} and without a result; its last words are in the details.",
+        code,
+        _tail(log),
+    )
+
+
+def _tail(log: Path) -> str:
+    return log.read_bytes()[-_TAIL:].decode("utf-8", "replace").strip()

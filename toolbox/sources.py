@@ -1,0 +1,273 @@
+"""QGIS layers as the engine's sources.
+
+`describe_raster` and `describe_vector` read a layer where it lives (the main thread) into plain values that a task may
+carry off. A layer is given to the engine as it is when it is a file that GDAL opens by the same path, with no word in it
+that QGIS alone knows; everything else carries a `staging` order, which `staging.py` fulfils in the background.
+"""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Literal, Optional, Union
+
+from qgis.core import (
+    Qgis,
+    QgsCoordinateReferenceSystem,
+    QgsFields,
+    QgsMapLayer,
+    QgsProviderRegistry,
+    QgsRasterLayer,
+    QgsRectangle,
+    QgsVectorLayer,
+    QgsVectorLayerFeatureSource,
+    QgsWkbTypes,
+)
+
+from ..inference.errors import SourceError
+from ..inference.job import Area, RasterFile, VectorLayer
+
+#: Signs of a password or key in a source, which must never reach a file.
+_SECRET = re.compile(
+    r"(password|passwd|pwd|authcfg|username|user|token|api_?key|key|secret|signature|sig|sas)\s*=\s*[^&\s]"
+    r"|://[^/\s]*:[^/\s]*@",
+    re.IGNORECASE,
+)
+_IMAGE_TYPES = (Qgis.DataType.ARGB32, Qgis.DataType.ARGB32_Premultiplied)
+_GEOMETRY = {
+    QgsWkbTypes.GeometryType.PointGeometry: "point",
+    QgsWkbTypes.GeometryType.LineGeometry: "line",
+    QgsWkbTypes.GeometryType.PolygonGeometry: "polygon",
+}
+
+
+@dataclass(frozen=True)
+class Band:
+    """One band of a raster layer, 1-based."""
+
+    number: int
+    name: str
+    """What the file calls it, without QGIS's "Band 1"; often empty."""
+    color: str
+    """GDAL's colour interpretation in lower case (``red``, ``alpha``, ``undefined``...)."""
+
+
+@dataclass(frozen=True)
+class RasterOrder:
+    """How to make a file of a raster that the engine cannot open by itself.
+
+    ``render`` draws an image (WMS, XYZ) on the run grid; ``copy`` writes the values of a raster that only QGIS can read;
+    ``stamp`` lays the CRS that the user chose in QGIS over a file, without copying it.
+    """
+
+    kind: Literal["render", "copy", "stamp"]
+    provider: str
+    uri: str
+    """May hold credentials: kept in memory, never written."""
+
+
+@dataclass(frozen=True)
+class RasterInput:
+    """A raster layer in plain values."""
+
+    id: str
+    name: str
+    path: Optional[str]
+    """What the engine opens; None until it is staged."""
+    bands: tuple[Band, ...]
+    crs: QgsCoordinateReferenceSystem
+    extent: QgsRectangle
+    size: tuple[int, int]
+    """Columns and rows; (0, 0) for a map service, which has none."""
+    nodata: Optional[float] = None
+    ignore_mask: bool = False
+    attribution: tuple[str, ...] = ()
+    staging: Optional[RasterOrder] = None
+
+    @property
+    def colour_bands(self) -> tuple[Band, ...]:
+        """The bands that hold values: all but alpha. An image to be drawn will have red, green and blue."""
+        if self.staging is not None and self.staging.kind == "render":
+            return tuple(Band(number, color, color) for number, color in enumerate(("red", "green", "blue"), 1))
+        return tuple(band for band in self.bands if band.color != "alpha")
+
+    def part(self, numbers: tuple[int, ...]) -> RasterFile:
+        """The layer's file as one part of a stack; raises SourceError while it is not staged."""
+        return RasterFile(self.opened(), numbers)
+
+    def opened(self) -> str:
+        """The path; raises SourceError while it is not staged."""
+        if self.path is None:
+            raise SourceError(f"The layer '{self.name}' is not a file; it has to be staged before the engine reads it.")
+        return self.path
+
+
+@dataclass(frozen=True)
+class VectorInput:
+    """A vector layer in plain values."""
+
+    id: str
+    name: str
+    path: Optional[str]
+    """What the engine opens; None until it is staged."""
+    layer: Optional[str]
+    where: Optional[str]
+    fields: tuple[str, ...]
+    geometry: str
+    """``point``, ``line``, ``polygon``, or empty for mixed ones."""
+    crs: QgsCoordinateReferenceSystem
+    extent: QgsRectangle
+    attribution: tuple[str, ...] = ()
+    staging: Optional[VectorOrder] = None
+
+    def as_layer(self, tags: Optional[dict[str, str]] = None) -> VectorLayer:
+        """One vector layer of an OSM source; `tags` hold for all its features."""
+        return VectorLayer(self._opened(), self.layer, self.where, tags or {})
+
+    def as_area(self) -> Area:
+        """The layer's polygons as the area to map."""
+        return Area(self._opened(), self.layer, self.where)
+
+    def _opened(self) -> str:
+        if self.path is None:
+            raise SourceError(f"The layer '{self.name}' is not a file; it has to be staged before the engine reads it.")
+        return self.path
+
+
+@dataclass(frozen=True)
+class VectorOrder:
+    """The features to write to a GeoPackage: a snapshot that another thread may read, unsaved edits included."""
+
+    features: QgsVectorLayerFeatureSource
+    fields: QgsFields
+    geometry: int
+    """WKB type of the written layer."""
+
+
+def describe(layer: QgsMapLayer) -> Union[RasterInput, VectorInput]:
+    """The layer in plain values.
+
+    Raises:
+        SourceError: when the layer is broken, or of a kind that no model takes.
+    """
+    if not layer.isValid():
+        raise SourceError(f"The layer '{layer.name()}' cannot be read; repair its source or leave it out.")
+    if isinstance(layer, QgsRasterLayer):
+        return describe_raster(layer)
+    if isinstance(layer, QgsVectorLayer):
+        return describe_vector(layer)
+    raise SourceError(f"The layer '{layer.name()}' is neither raster nor vector; leave it out.")
+
+
+def describe_raster(layer: QgsRasterLayer) -> RasterInput:
+    """A raster layer in plain values; main thread."""
+    provider = layer.dataProvider()
+    order = _raster_order(layer)
+    raster = RasterInput(
+        id=layer.id(),
+        name=layer.name(),
+        path=None if order else layer.source(),
+        bands=tuple(_band(layer, number) for number in range(1, layer.bandCount() + 1)),
+        crs=layer.crs(),
+        extent=layer.extent(),
+        size=(provider.xSize(), provider.ySize()),
+        attribution=_attribution(layer),
+        staging=order,
+    )
+    return _with_nodata(raster, layer)
+
+
+def describe_vector(layer: QgsVectorLayer) -> VectorInput:
+    """A vector layer in plain values; main thread."""
+    path, name, where = _file_of(layer)
+    order = None if path else VectorOrder(QgsVectorLayerFeatureSource(layer), layer.fields(), int(layer.wkbType()))
+    return VectorInput(
+        id=layer.id(),
+        name=layer.name(),
+        path=path,
+        layer=name,
+        where=where,
+        fields=tuple(layer.fields().names()),
+        geometry=_GEOMETRY.get(layer.geometryType(), ""),
+        crs=layer.crs(),
+        extent=layer.extent(),
+        attribution=_attribution(layer),
+        staging=order,
+    )
+
+
+def carries_secret(source: str) -> bool:
+    """Whether a source's text holds a password, a key or a reference to stored credentials."""
+    return bool(_SECRET.search(source))
+
+
+def _raster_order(layer: QgsRasterLayer) -> Optional[RasterOrder]:
+    source, provider = layer.source(), layer.dataProvider()
+    if layer.providerType() == "gdal" and _engine_opens(source):
+        stamped = layer.crs().isValid() and layer.crs() != provider.crs()
+        return RasterOrder("stamp", "gdal", source) if stamped else None
+    image = provider.dataType(1) in _IMAGE_TYPES
+    return RasterOrder("render" if image else "copy", layer.providerType(), source)
+
+
+def _engine_opens(source: str) -> bool:
+    """Whether GDAL in another process finds the same data under the same words."""
+    if carries_secret(source) or "|" in source or source.startswith("/vsimem/"):
+        return False
+    return source.startswith(("/vsi", "http://", "https://")) or Path(source).exists()
+
+
+def _band(layer: QgsRasterLayer, number: int) -> Band:
+    name = re.sub(r"^Band 0*\d+\s*[:(]?\s*", "", layer.bandName(number)).rstrip(")")
+    return Band(number, name, layer.dataProvider().colorInterpretationName(number).lower())
+
+
+def _with_nodata(raster: RasterInput, layer: QgsRasterLayer) -> RasterInput:
+    """The nodata that the user set in QGIS: one value in place of the file's own, or the file's own switched off."""
+    provider = layer.dataProvider()
+    numbers = range(1, layer.bandCount() + 1)
+    values = {
+        entry.min() for number in numbers for entry in provider.userNoDataValues(number) if entry.min() == entry.max()
+    }
+    off = any(provider.sourceHasNoDataValue(band) and not provider.useSourceNoDataValue(band) for band in numbers)
+    return replace(raster, nodata=values.pop() if len(values) == 1 else None, ignore_mask=off)
+
+
+def _file_of(layer: QgsVectorLayer) -> tuple[Optional[str], Optional[str], Optional[str]]:
+    """Path, layer name and filter as the engine reads them, or three times None for what has to be staged."""
+    nothing = None, None, None
+    source = layer.source()
+    parts = QgsProviderRegistry.instance().decodeUri(layer.providerType(), source)
+    if layer.providerType() != "ogr" or _changed_in_qgis(layer) or parts.get("geometryType"):
+        return nothing
+    path = source.split("|")[0]
+    if not _engine_opens(path) or carries_secret(source.split("|subset=")[0]):
+        return nothing
+    name = parts.get("layerName") or None
+    if name is None and parts.get("layerId"):
+        name = _name_of(parts["layerId"], layer)
+    return path, name, layer.subsetString() or None
+
+
+def _name_of(number: int, layer: QgsVectorLayer) -> Optional[str]:
+    """The name behind a ``layerid``; the provider lists it as ``number!!::!!name!!::!!count...``."""
+    listed = [entry.split("!!::!!") for entry in layer.dataProvider().subLayers()]
+    return next((entry[1] for entry in listed if entry[0] == str(number)), None)
+
+
+def _changed_in_qgis(layer: QgsVectorLayer) -> bool:
+    """Unsaved edits, joined or computed fields, another CRS: things that the file does not know."""
+    fields = layer.fields()
+    origins = {fields.fieldOrigin(index) for index in range(fields.count())}
+    return (
+        layer.isModified()
+        or bool(origins & {QgsFields.FieldOrigin.OriginJoin, QgsFields.FieldOrigin.OriginExpression})
+        or layer.crs() != layer.dataProvider().crs()
+    )
+
+
+def _attribution(layer: QgsMapLayer) -> tuple[str, ...]:
+    metadata = layer.metadata()
+    said = [*metadata.rights(), *metadata.licenses(), layer.attribution()]
+    return tuple(dict.fromkeys(text.strip() for text in said if text.strip()))
