@@ -1,0 +1,179 @@
+"""Raster products: what each looks like, and how one is written as a Cloud Optimized GeoTIFF block by block."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import numpy as np
+import rasterio
+from rasterio.shutil import copy
+from rasterio.windows import Window as FileWindow
+
+from ...models.card import ClassInfo, Output
+from ..grid import Grid, Window
+from .legend import category_sidecar, class_colors
+from .staging import staged
+from .values import FLOAT_NODATA, class_dtype, class_nodata, value_nodata
+
+#: Side of a stored tile in pixels.
+TILE = 512
+#: MiB that GDAL may keep of rasters being written; without it a fixed share of the machine's memory.
+_CACHE_MIB = 64
+
+
+@dataclass(frozen=True)
+class RasterSpec:
+    """How a raster product looks: its type, nodata, band names, units, and what a legend needs."""
+
+    dtype: np.dtype
+    nodata: float
+    bands: tuple[str, ...]
+    units: str = ""
+    classes: tuple[ClassInfo, ...] = ()
+    colors: Mapping[int, tuple[int, int, int]] = field(default_factory=dict)
+
+    @property
+    def categorical(self) -> bool:
+        return np.issubdtype(self.dtype, np.integer)
+
+
+def raster_spec(product: str, output: Output) -> RasterSpec:
+    """The look of a product of one model output: classes, probabilities, confidence, entropy or regression."""
+    title = output.title or output.name
+    if product == "classes":
+        return RasterSpec(class_dtype(output), class_nodata(output), (title,), "", output.classes, class_colors(output))
+    if product == "regression":
+        return RasterSpec(np.dtype(np.float32), value_nodata(output), (title,), output.units)
+    if product == "probabilities":
+        return _floats(info.name for info in output.classes)
+    return _floats([{"confidence": "Confidence", "entropy": "Entropy (0 to 1)"}[product]])
+
+
+def stack_spec(bands: Sequence[str]) -> RasterSpec:
+    """The look of the fused stack: what the model sees, one float32 band a channel."""
+    return _floats(bands)
+
+
+def missing_spec(slots: Sequence[str]) -> RasterSpec:
+    """The look of the map of missing layers: one uint8 band a slot, 1 where the card's rule stood in for it."""
+    return RasterSpec(np.dtype(np.uint8), 255, tuple(slots))
+
+
+def write_raster(
+    path: Path,
+    grid: Grid,
+    product: str,
+    output: Output,
+    blocks: Iterable[tuple[Window, np.ndarray]],
+    tags: Mapping[str, str],
+) -> None:
+    """Write one product of a model output; `write_cog` tells the rest."""
+    write_cog(path, grid, raster_spec(product, output), blocks, tags)
+
+
+def write_cog(
+    path: Path,
+    grid: Grid,
+    spec: RasterSpec,
+    blocks: Iterable[tuple[Window, np.ndarray]],
+    tags: Mapping[str, str],
+) -> None:
+    """Write blocks as a Cloud Optimized GeoTIFF with overviews, under its name only once it is whole.
+
+    Equal pixels and tags make equal bytes. Memory is bounded by one block and GDAL's cache; the folder must have room
+    for the raster twice.
+
+    Args:
+        path: the GeoTIFF to make; a class raster's names stand beside it in ``<path>.aux.xml``, where GDAL looks.
+        grid: the run grid; pixels that no block covers become nodata.
+        spec: the product's look.
+        blocks: windows of the grid with h×w (one band) or C×h×w values.
+        tags: GeoTIFF metadata.
+
+    Raises:
+        RequestError: where the file cannot be written.
+    """
+    with rasterio.Env(GDAL_CACHEMAX=_CACHE_MIB, GDAL_PAM_ENABLED=False), staged(path) as folder:
+        draft = folder / "draft.tif"
+        _write_draft(draft, grid, spec, blocks, tags)
+        copy(draft, folder / path.name, driver="COG", **_cog_options(spec))
+        draft.unlink()
+        _write_names(folder, path, spec)
+
+
+def _floats(bands: Iterable[str]) -> RasterSpec:
+    return RasterSpec(np.dtype(np.float32), FLOAT_NODATA, tuple(bands))
+
+
+def _write_draft(
+    draft: Path,
+    grid: Grid,
+    spec: RasterSpec,
+    blocks: Iterable[tuple[Window, np.ndarray]],
+    tags: Mapping[str, str],
+) -> None:
+    with rasterio.open(draft, "w", **_draft_profile(grid, spec)) as file:
+        _describe(file, spec, tags)
+        for window, values in blocks:
+            bands = values if values.ndim == 3 else values[np.newaxis]
+            file.write(bands, window=FileWindow(window.col, window.row, window.width, window.height))
+
+
+def _draft_profile(grid: Grid, spec: RasterSpec) -> dict[str, object]:
+    return {
+        "driver": "GTiff",
+        "width": grid.width,
+        "height": grid.height,
+        "count": len(spec.bands),
+        "dtype": spec.dtype,
+        "nodata": spec.nodata,
+        "crs": grid.pyproj_crs.to_wkt(),
+        "transform": grid.transform,
+        "tiled": True,
+        "blockxsize": TILE,
+        "blockysize": TILE,
+        "interleave": "band",
+        "compress": "deflate",
+        "zlevel": 1,
+        "bigtiff": "if_safer",
+    }
+
+
+def _describe(file: rasterio.io.DatasetWriter, spec: RasterSpec, tags: Mapping[str, str]) -> None:
+    file.update_tags(**tags)
+    for band, name in enumerate(spec.bands, 1):
+        file.set_band_description(band, name)
+        if spec.units:
+            file.set_band_unit(band, spec.units)
+    if spec.colors:
+        blank = {int(spec.nodata): (0, 0, 0, 0)}
+        file.write_colormap(1, {**{value: (*rgb, 255) for value, rgb in spec.colors.items()}, **blank})
+
+
+def _cog_options(spec: RasterSpec) -> dict[str, object]:
+    """DEFLATE, which every reader of TIFF knows. Floats gain by a predictor but nothing by a higher level, classes the
+    other way round. GDAL writes tiles in one order however many threads compress them.
+    """
+    predictor = "NO" if spec.categorical else "YES"
+    return {
+        "compress": "DEFLATE",
+        "level": 6 if spec.categorical else 1,
+        "predictor": predictor,
+        "overview_predictor": predictor,
+        "overview_resampling": "MODE" if spec.categorical else "AVERAGE",
+        "blocksize": TILE,
+        "bigtiff": "IF_SAFER",
+        "num_threads": "ALL_CPUS",
+    }
+
+
+def _write_names(folder: Path, path: Path, spec: RasterSpec) -> None:
+    """Class names into the file beside the raster where GDAL looks; an older one does not hold for the new raster."""
+    name = f"{path.name}.aux.xml"
+    text = category_sidecar(spec.classes)
+    if text is None:
+        path.with_name(name).unlink(missing_ok=True)
+    else:
+        (folder / name).write_text(text, encoding="utf-8", newline="\n")

@@ -1,0 +1,73 @@
+"""Files that appear whole or not at all: written in a folder beside their place, then moved under their name."""
+
+from __future__ import annotations
+
+import errno
+import os
+import shutil
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import pyogrio.errors
+import rasterio.errors
+from rasterio._err import CPLE_BaseError
+
+from ..errors import RequestError
+
+#: A volume with less than this left after a failed write is taken to be full.
+_FULL_BELOW = 2**20
+#: What the libraries raise when a file cannot be written; copying rasters answers GDAL's errors as they are.
+_WRITING = (OSError, rasterio.errors.RasterioError, CPLE_BaseError, pyogrio.errors.DataSourceError)
+
+
+@contextmanager
+def staged(path: Path) -> Iterator[Path]:
+    """A fresh folder on the volume of `path`; what lies in it at the end is moved beside `path` under its own name.
+
+    The file called ``path.name`` is moved last, so that whoever sees it finds its companions there too. The folder's
+    name is fixed: what a killed run left in it is cleared by the next one. On any error nothing is moved.
+
+    Raises:
+        RequestError: where the folder of `path` cannot be written, or its volume is full.
+    """
+    folder = path.parent / f".{path.name}.partial"
+    try:
+        shutil.rmtree(folder, ignore_errors=True)
+        folder.mkdir(parents=True)
+        yield folder
+        finished = sorted(folder.iterdir(), key=lambda file: (file.name == path.name, file.name))
+        for file in finished:
+            os.replace(file, path.parent / file.name)
+    except _WRITING as problem:
+        raise _unwritable(path, problem) from problem
+    finally:
+        shutil.rmtree(folder, ignore_errors=True)
+
+
+def write_text(path: Path, text: str) -> None:
+    """Write a small UTF-8 file with line feeds on every system; raises RequestError as `staged` does."""
+    with staged(path) as folder:
+        (folder / path.name).write_text(text, encoding="utf-8", newline="\n")
+
+
+def _unwritable(path: Path, problem: Exception) -> RequestError:
+    if _is_full(path.parent, problem):
+        return RequestError(
+            f"{path} cannot be written, because its disk is full; free some space or choose another folder."
+        )
+    if isinstance(problem, PermissionError):
+        return RequestError(
+            f"{path} cannot be written: permission denied; close what has it open or choose another folder."
+        )
+    reason = getattr(problem, "strerror", None) or str(problem).rstrip(".")
+    return RequestError(f"{path} cannot be written: {reason}.")
+
+
+def _is_full(folder: Path, problem: Exception) -> bool:
+    """True when the system says so, or when GDAL, which does not pass the reason on, failed with nothing left."""
+    if isinstance(problem, OSError) and problem.errno is not None:
+        return problem.errno in (errno.ENOSPC, errno.EDQUOT)
+    while not folder.exists() and folder != folder.parent:
+        folder = folder.parent
+    return shutil.disk_usage(folder).free < _FULL_BELOW
