@@ -1,4 +1,4 @@
-"""Write one simulated scene: ``python scripts/simulate.py FOLDER --size 4096 --gsd 1 --region 0 --seed 1``."""
+"""Write one simulated scene: ``python scripts/simulate.py FOLDER --size 4096 --gsd 1 --region 0``."""
 
 from __future__ import annotations
 
@@ -23,6 +23,7 @@ def register_package() -> None:
 
 
 def main() -> None:
+    """Simulate and name the files."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("folder", type=Path)
     parser.add_argument("--size", type=int, default=4096, help="pixels along a side")

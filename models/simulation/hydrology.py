@@ -144,8 +144,8 @@ def _stretches(points: np.ndarray, share: np.ndarray, frame: Frame, step: int = 
 def lakes(height: np.ndarray, flow: Drainage, share: float) -> tuple[np.ndarray, np.ndarray]:
     """Lakes in the deepest depressions and the terrain with lakes level and all other depressions filled.
 
-    ``height`` are coarse heights (H x W), ``flow`` their drainage, ``share`` the largest part of the grid that
-    lakes may cover. Answers the lake mask (bool) and the heights (float), both H x W.
+    ``height`` are coarse heights (H x W), ``flow`` their drainage, ``share`` the largest part of the grid
+    that lakes may cover. Answers the lake mask (bool) and the heights (float), both H x W.
     """
     filled = flow.filled.reshape(height.shape)
     labels, count = ndimage.label(filled - height > 0.02 * height.std())

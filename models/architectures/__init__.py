@@ -1,0 +1,1 @@
+"""Networks for fusion models. Every module here imports torch, which only training needs."""

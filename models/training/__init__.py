@@ -1,0 +1,1 @@
+"""Training of fusion models on stacks that the engine's sources read. Needs torch."""
