@@ -1,0 +1,216 @@
+"""Finding a vector layer: which file, which layer in it, what it holds, and whether it may be read at all."""
+
+from __future__ import annotations
+
+import struct
+import zipfile
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import pyogrio
+from pyogrio.errors import DataLayerError, DataSourceError
+
+from ..errors import SourceError
+from ..job import VectorLayer, resolve
+
+#: Formats that hold their own features. Others (VRT, WFS, SQL servers) name further files or hosts, which a layer that
+#: the user named must never do.
+DRIVERS = frozenset(
+    (
+        "GPKG",
+        "ESRI Shapefile",
+        "FlatGeobuf",
+        "GeoJSON",
+        "GeoJSONSeq",
+        "TopoJSON",
+        "OSM",
+        "SQLite",
+        "GML",
+        "KML",
+        "GPX",
+        "MapInfo File",
+        "OpenFileGDB",
+        "Parquet",
+        "Arrow",
+    )
+)
+#: What GDAL's OSM driver makes of an extract, with the geometry kinds that each layer holds.
+OSM_LAYERS = {
+    "points": frozenset(("point",)),
+    "lines": frozenset(("line",)),
+    "multilinestrings": frozenset(("line",)),
+    "multipolygons": frozenset(("polygon",)),
+    "other_relations": frozenset(("point", "line", "polygon")),
+}
+_ZIPPED = (".gpkg", ".shp", ".fgb", ".geojson", ".json", ".pbf", ".osm", ".gml", ".kml")
+_NAMES_OTHERS = (b"<OGRVRT", b"<OGRWFS", b"<WFS_", b"<OWS")
+
+
+@dataclass(frozen=True)
+class LayerFile:
+    """One vector layer as GDAL finds it.
+
+    Attributes:
+        path: what GDAL opens (a file, or a /vsi path).
+        layer: the layer's name inside it.
+        name: how messages call it; never a whole path.
+        crs: WKT or authority code.
+        fields: attribute names.
+        driver: GDAL's name of the format.
+        indexed: True where a bounding box is answered by a spatial index.
+        features: how many there are, or None where only reading them all would tell.
+        bounds: xmin, ymin, xmax, ymax in `crs`, or None where unknown.
+    """
+
+    path: str
+    layer: str
+    name: str
+    crs: str
+    fields: tuple[str, ...]
+    driver: str
+    indexed: bool
+    features: int | None
+    bounds: tuple[float, float, float, float] | None
+
+
+def find_layers(asked: VectorLayer, base: Path, kinds: frozenset[str], several: list[str]) -> list[LayerFile]:
+    """The layers that `asked` stands for: one, or every useful one of an OSM extract.
+
+    Args:
+        asked: path and layer name from the job.
+        base: folder against which a relative path resolves.
+        kinds: geometry kinds that are wanted; layers of an OSM extract without any of them are left out.
+        several: receives a sentence where the file has more layers than the one that is taken.
+
+    Raises:
+        SourceError: the file is missing, unreadable, of a refused format, without that layer, or without a CRS.
+    """
+    path = _gdal_path(asked, base)
+    name = path.rsplit("/", 1)[-1]
+    _refuse_stranger(path, name)
+    try:
+        there = [str(layer) for layer, kind in pyogrio.list_layers(path) if kind is not None]
+    except (DataSourceError, DataLayerError) as problem:
+        raise SourceError(f"The vector file '{name}' cannot be read: {_short(problem)}.") from problem
+    if not there:
+        raise SourceError(f"The vector file '{name}' has no layer with geometries.")
+    if asked.layer is not None and asked.layer not in there:
+        raise SourceError(f"'{name}' has no layer '{asked.layer}'; it has {', '.join(there[:20])}.")
+    if asked.layer is None and set(OSM_LAYERS) <= set(there) and name.lower().endswith((".osm", ".pbf")):
+        chosen = [layer for layer, holds in OSM_LAYERS.items() if holds & kinds]
+    else:
+        chosen = [asked.layer or there[0]]
+        if asked.layer is None and len(there) > 1:
+            several.append(
+                f"'{name}' has {len(there)} layers and only '{chosen[0]}' is read; list the others in the source's "
+                f"layers too if they matter ({', '.join(there[1:12])})."
+            )
+    return [_describe(path, layer, name) for layer in chosen]
+
+
+def describe_copy(path: Path, original: LayerFile) -> LayerFile:
+    """The converted copy of a layer, under the original's name."""
+    info = _info(str(path), None, original.name)
+    return LayerFile(
+        path=str(path),
+        layer=str(info["layer_name"]),
+        name=original.name,
+        crs=original.crs,
+        fields=tuple(str(field) for field in info["fields"]),
+        driver=original.driver,
+        indexed=True,
+        features=max(int(info["features"]), 0),
+        bounds=_bounds(info),
+    )
+
+
+def shapefile_is_short(path: str) -> bool:
+    """True where a Shapefile is shorter than its own header says, which GDAL reads as features without geometry."""
+    file = Path(path)
+    if file.suffix.lower() != ".shp" or not file.is_file():
+        return False
+    with file.open("rb") as stream:
+        header = stream.read(28)
+    return len(header) < 28 or file.stat().st_size < 2 * struct.unpack(">i", header[24:28])[0]
+
+
+def _gdal_path(asked: VectorLayer, base: Path) -> str:
+    path = resolve(asked.path, base)
+    if path.startswith("/vsi") or "://" in path:
+        return path
+    if not Path(path).exists():
+        raise SourceError(f"The vector file '{asked.path}' is not there.")
+    if path.lower().endswith(".zip"):
+        return f"/vsizip/{path}/{_member(Path(path), asked.layer)}"
+    return path
+
+
+def _member(path: Path, layer: str | None) -> str:
+    """The file inside a zip: the one called like the layer, or the first of a format that we read."""
+    try:
+        with zipfile.ZipFile(path) as archive:
+            names = [name for name in archive.namelist() if name.lower().endswith(_ZIPPED)]
+    except (OSError, zipfile.BadZipFile) as problem:
+        raise SourceError(f"The zip file '{path.name}' cannot be read: {problem}.") from problem
+    if not names:
+        raise SourceError(f"The zip file '{path.name}' holds no vector file ({', '.join(_ZIPPED)}).")
+    for name in names:
+        if layer is not None and Path(name).stem == layer:
+            return name
+    return min(names, key=lambda name: (_ZIPPED.index(Path(name).suffix.lower()), name))
+
+
+def _refuse_stranger(path: str, name: str) -> None:
+    """Refuse, before GDAL opens it, a file that would send GDAL to further files or hosts."""
+    head = b""
+    file = Path(path)
+    if file.is_file():
+        with file.open("rb") as stream:
+            head = stream.read(65536)
+    if path.lower().endswith((".vrt", ".ovf", ".xml", ".wfs")) or any(mark in head for mark in _NAMES_OTHERS):
+        raise SourceError(f"'{name}' only points at other layers; name the vector file itself, or export it to GPKG.")
+
+
+def _describe(path: str, layer: str, name: str) -> LayerFile:
+    info = _info(path, layer, name)
+    if info["driver"] not in DRIVERS:
+        raise SourceError(f"'{name}' is of the format {info['driver']}, which is not read; export it to GeoPackage.")
+    if not info["crs"]:
+        raise SourceError(f"The layer '{layer}' of '{name}' has no CRS; assign the right one and save it again.")
+    return LayerFile(
+        path=path,
+        layer=layer,
+        name=name if Path(name).stem == layer else f"{name}: {layer}",
+        crs=str(info["crs"]),
+        fields=tuple(str(field) for field in info["fields"]),
+        driver=str(info["driver"]),
+        indexed=bool(info["capabilities"]["fast_spatial_filter"]),
+        features=int(info["features"]) if info["features"] >= 0 else None,
+        bounds=_bounds(info),
+    )
+
+
+def _info(path: str, layer: str | None, name: str) -> dict[str, Any]:
+    try:
+        return dict(pyogrio.read_info(path, layer=layer))
+    except (DataSourceError, DataLayerError) as problem:
+        raise SourceError(f"The vector file '{name}' cannot be read: {_short(problem)}.") from problem
+
+
+def _bounds(info: dict[str, Any]) -> tuple[float, float, float, float] | None:
+    bounds = info.get("total_bounds")
+    if bounds is None or any(value != value for value in bounds):
+        return None
+    return tuple(float(value) for value in bounds)  # type: ignore[return-value]
+
+
+def _short(problem: Exception) -> str:
+    """GDAL's words in one line, without the paths that they may hold."""
+    text = " ".join(str(problem).split()).rstrip(".;")
+    words = [Path(word.strip("'\",;")).name if word.strip("'\"").startswith("/") else word for word in text.split(" ")]
+    return " ".join(words)[:300]
+
+
+#: For the modules beside this one.
+short_problem = _short
