@@ -1,0 +1,114 @@
+"""True shapes of a graph's outputs.
+
+Declared output dimensions may lie (a batch called ``batch_size`` that is 1 for ever), so they are never believed:
+shapes are inferred from the operators, and where that does not settle them, a run on zeros tells.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping
+from pathlib import Path
+
+import numpy as np
+import onnx
+import onnxruntime
+
+from .errors import CardError
+from .graph import Graph, load_proto, read_graph
+
+Shape = tuple[int, ...]
+
+#: Values of larger weights never decide a shape; leaving them out spares memory during inference.
+_DECISIVE_VALUES = 4096
+#: A trial run on more input values than this is refused rather than risking the machine's memory.
+_TRIAL_VALUES = 2**28
+
+
+def infer_output_shapes(graph: Graph | Path, input_shapes: Mapping[str, Shape]) -> dict[str, Shape]:
+    """Shapes of all graph outputs for given shapes of all graph inputs.
+
+    Args:
+        graph: the graph, or the ONNX file.
+        input_shapes: for each graph input, its full shape.
+
+    Raises:
+        CardError: the graph does not take these shapes.
+    """
+    graph = graph if isinstance(graph, Graph) else read_graph(graph)
+    for tensor in graph.inputs:
+        _check_input(tensor.name, tensor.dims, input_shapes, graph)
+    inferred = _by_inference(graph, input_shapes)
+    if inferred is None:
+        return _by_trial(graph, input_shapes)
+    return inferred
+
+
+def _check_input(name: str, dims: tuple[int | None, ...], shapes: Mapping[str, Shape], graph: Graph) -> None:
+    if name not in shapes:
+        raise CardError(f"{graph.path.name} has an input '{name}' that nothing is bound to.")
+    shape = shapes[name]
+    fits = len(shape) == len(dims) and all(want in (None, have) for want, have in zip(dims, shape, strict=True))
+    if not fits:
+        said = "×".join(map(str, shape))
+        raise CardError(f"The input '{name}' of {graph.path.name} is {graph.input(name).said} and takes no {said}.")
+
+
+def _by_inference(graph: Graph, input_shapes: Mapping[str, Shape]) -> dict[str, Shape] | None:
+    """Shapes by ONNX's own rules, or None where these leave a dimension open."""
+    model = load_proto(graph.path)
+    _forget_shapes(model)
+    for value in model.graph.input:
+        if value.name in input_shapes:
+            _set_shape(value, input_shapes[value.name])
+    try:
+        model = onnx.shape_inference.infer_shapes(model, data_prop=True)
+    except (onnx.shape_inference.InferenceError, RuntimeError, ValueError):
+        return None
+    shapes = {value.name: _known_shape(value) for value in model.graph.output}
+    known = {name: shape for name, shape in shapes.items() if shape is not None}
+    return known if len(known) == len(shapes) else None
+
+
+def _forget_shapes(model: onnx.ModelProto) -> None:
+    """Drop what the file claims of shapes beyond its inputs, and the values of large weights."""
+    del model.graph.value_info[:]
+    for value in model.graph.output:
+        value.type.tensor_type.ClearField("shape")
+    for tensor in model.graph.initializer:
+        if math.prod(tensor.dims) > _DECISIVE_VALUES:
+            tensor.ClearField("raw_data")
+            tensor.ClearField("float_data")
+
+
+def _set_shape(value: onnx.ValueInfoProto, shape: Shape) -> None:
+    value.type.tensor_type.ClearField("shape")
+    for size in shape:
+        value.type.tensor_type.shape.dim.add(dim_value=size)
+
+
+def _known_shape(value: onnx.ValueInfoProto) -> Shape | None:
+    kind = value.type.tensor_type
+    sizes = tuple(dim.dim_value for dim in kind.shape.dim)
+    return sizes if kind.HasField("shape") and all(size > 0 for size in sizes) else None
+
+
+def _by_trial(graph: Graph, input_shapes: Mapping[str, Shape]) -> dict[str, Shape]:
+    if sum(math.prod(shape) for shape in input_shapes.values()) > _TRIAL_VALUES:
+        raise CardError(f"{graph.path.name} asks for inputs too large to be tried out.")
+    zeros = {tensor.name: np.zeros(input_shapes[tensor.name], tensor.dtype) for tensor in graph.inputs}
+    options = onnxruntime.SessionOptions()
+    options.log_severity_level = 4
+    options.intra_op_num_threads = 1
+    try:
+        session = onnxruntime.InferenceSession(str(graph.path), options, providers=["CPUExecutionProvider"])
+        answers = session.run(None, zeros)
+    except Exception as problem:  # ONNX Runtime's errors share no other base
+        said = " and ".join("×".join(map(str, shape)) for shape in input_shapes.values())
+        raise CardError(f"{graph.path.name} does not run on inputs of {said}: {_first_line(problem)}") from problem
+    return {tensor.name: tuple(np.shape(answer)) for tensor, answer in zip(session.get_outputs(), answers, strict=True)}
+
+
+def _first_line(problem: Exception) -> str:
+    text = str(problem).strip().splitlines()
+    return (text[0] if text else type(problem).__name__)[:200]
