@@ -1,0 +1,69 @@
+"""GDAL's settings for every raster that is read, and how a job's paths become names that GDAL opens."""
+
+from __future__ import annotations
+
+import os
+import re
+from pathlib import Path
+from urllib.parse import urlsplit
+
+#: Set for the whole engine process. GDAL reads them from the environment, and so do spawned workers.
+SETTINGS = {
+    # Files are data: a VRT never runs Python, neither inline nor from a module.
+    "GDAL_VRT_ENABLE_PYTHON": "NO",
+    # Bounded and the same on every machine. It holds the full-width strips under one row of blocks of a large
+    # mosaic (100,000 columns × 512 rows × 4 bands of uint8), so that strips are not decoded again for every block.
+    "GDAL_CACHEMAX": "256",
+    # A source on the network answers within a known time or fails.
+    "GDAL_HTTP_CONNECTTIMEOUT": "10",
+    "GDAL_HTTP_TIMEOUT": "30",
+    "GDAL_HTTP_MAX_RETRY": "2",
+    "GDAL_HTTP_RETRY_DELAY": "1",
+    # Drivers through which a small local file could reach out to the network; web maps are staged by QGIS instead.
+    "GDAL_SKIP": "HTTP,WMS,WMTS,WCS,OGCAPI,STACIT,STACTA,DAAS,EEDA,EEDAI,PLMOSAIC,NGW",
+}
+_SCHEMES = {
+    "http://": "/vsicurl/http://",
+    "https://": "/vsicurl/https://",
+    "s3://": "/vsis3/",
+    "gs://": "/vsigs/",
+    "az://": "/vsiaz/",
+}
+_NETWORK = ("/vsicurl", "/vsis3", "/vsigs", "/vsiaz", "/vsiadls", "/vsioss", "/vsiswift", "/vsihdfs", "/vsiwebhdfs")
+#: A driver's own way of naming a part of a file, as `NETCDF:"file.nc":variable`; one letter is a Windows drive.
+_SUBDATASET = re.compile(r"[A-Za-z][A-Za-z0-9_]+:")
+
+
+def configure() -> None:
+    """Apply `SETTINGS` to this process and its children.
+
+    Drivers are left out only when this runs before GDAL registers them, that is before the first raster is opened;
+    so the command line calls it at its start.
+    """
+    os.environ.update(SETTINGS)
+
+
+def gdal_name(path: str, base: Path) -> str:
+    """The name under which GDAL opens a job's path; relative files resolve against `base`."""
+    for scheme, prefix in _SCHEMES.items():
+        if path.startswith(scheme):
+            return prefix + path.removeprefix(scheme)
+    if path.startswith("/vsi") or (_SUBDATASET.match(path) and not (base / path).exists()):
+        return path
+    return str((base / path).absolute())
+
+
+def is_network(name: str) -> bool:
+    """True when GDAL would open a connection to read `name`, chained file systems (/vsizip//vsicurl/) included."""
+    lowered = name.lower()
+    return lowered.startswith(tuple(_SCHEMES)) or any(prefix in lowered for prefix in _NETWORK) or "://" in lowered
+
+
+def label(name: str) -> str:
+    """A name for messages and products: no folder of this machine, no password, no key."""
+    if is_network(name):
+        address = re.sub(r"^/vsi\w+/", "", name)
+        parts = urlsplit(address)
+        host = parts.netloc.rpartition("@")[2]
+        return f"{host}{parts.path}" if host else parts.path
+    return re.split(r"[/\\]", name.rstrip("/\\"))[-1]
