@@ -8,8 +8,13 @@ source "$(dirname "${BASH_SOURCE[0]}")/environments.sh"
 cd "$1"
 shift
 
+code=()
+for name in "$@"; do
+    [[ -d $name || $name == *.py ]] && code+=("$name")
+done
+
 status=0
-"$ROOT/.venv-lint/bin/bandit" --quiet --recursive "$@" || status=1
+"$ROOT/.venv-lint/bin/bandit" --quiet --recursive "${code[@]}" || status=1
 "$ROOT/.venv-lint/bin/detect-secrets" scan --all-files --no-verify --exclude-files '__pycache__/' "$@" |
     "$ROOT/.venv-lint/bin/python" "$ROOT/scripts/report_secrets.py" || status=1
 exit "$status"
