@@ -1,0 +1,154 @@
+"""A small window of real QGIS widgets that stands for QGIS's own, real layers, and a card that fits them."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+from fusion_mapper.models.card import (
+    Card,
+    Channel,
+    ClassInfo,
+    OsmRecipe,
+    Output,
+    Scaling,
+    Slot,
+    TagRule,
+)
+from qgis.core import QgsCoordinateReferenceSystem, QgsProject, QgsRasterLayer, QgsVectorLayer
+from qgis.gui import QgsMapCanvas, QgsMessageBar
+from qgis.PyQt.QtWidgets import QDockWidget, QMainWindow
+
+
+class Window:
+    """The part of QgisInterface that the plugin uses, on a real main window, map canvas and message bar."""
+
+    def __init__(self) -> None:
+        self._window = QMainWindow()
+        self._window.resize(1280, 720)
+        self._canvas = QgsMapCanvas(self._window)
+        self._window.setCentralWidget(self._canvas)
+        self._bar = QgsMessageBar(self._window)
+        self.log_opened = 0
+        self.window_actions = []
+
+    def mainWindow(self) -> QMainWindow:
+        return self._window
+
+    def mapCanvas(self) -> QgsMapCanvas:
+        return self._canvas
+
+    def messageBar(self) -> QgsMessageBar:
+        return self._bar
+
+    def openMessageLog(self) -> None:
+        self.log_opened += 1
+
+    def addDockWidget(self, area, dock: QDockWidget) -> None:
+        self._window.addDockWidget(area, dock)
+
+    def removeDockWidget(self, dock: QDockWidget) -> None:
+        self._window.removeDockWidget(dock)
+
+    def addRasterToolBarIcon(self, action) -> int:
+        self.window_actions.append(action)
+        return 0
+
+    def removeRasterToolBarIcon(self, action) -> None:
+        self.window_actions.remove(action)
+
+    def addPluginToRasterMenu(self, _menu: str, action) -> None:
+        self.window_actions.append(action)
+
+    def removePluginRasterMenu(self, _menu: str, action) -> None:
+        self.window_actions.remove(action)
+
+
+@pytest.fixture
+def window(qtbot, qgis_app):
+    """A window to put the dock into."""
+    window = Window()
+    qtbot.addWidget(window.mainWindow())
+    window.mainWindow().show()
+    return window
+
+
+@pytest.fixture
+def project(qgis_app):
+    """An empty project."""
+    project = QgsProject.instance()
+    project.clear()
+    yield project
+    project.clear()
+
+
+@pytest.fixture
+def swellendam(shared_data) -> Path:
+    """Folder of the Swellendam layers."""
+    return shared_data / "swellendam"
+
+
+@pytest.fixture
+def aerial(swellendam, project) -> QgsRasterLayer:
+    """Aerial image, red, green, blue and alpha, about 2.5 m."""
+    return _add(project, QgsRasterLayer(str(swellendam / "3420B_2010_328_RGB_LATLNG.tif"), "3420B_2010_328_RGB"))
+
+
+@pytest.fixture
+def elevation(swellendam, project) -> QgsRasterLayer:
+    """SRTM in UTM, 82 m."""
+    return _add(project, QgsRasterLayer(str(swellendam / "srtm_41_19.tif"), "srtm_41_19"))
+
+
+@pytest.fixture
+def roads(swellendam, project) -> QgsVectorLayer:
+    """OSM roads."""
+    return _add(project, QgsVectorLayer(f"{swellendam}/training_data.gpkg|layername=roads", "roads", "ogr"))
+
+
+@pytest.fixture
+def buildings(swellendam, project) -> QgsVectorLayer:
+    """OSM buildings."""
+    return _add(project, QgsVectorLayer(f"{swellendam}/training_data.gpkg|layername=buildings", "buildings", "ogr"))
+
+
+def _add(project: QgsProject, layer):
+    assert layer.isValid(), layer.source()
+    project.addMapLayer(layer)
+    return layer
+
+
+@pytest.fixture
+def look_at(window):
+    """Show a layer's extent, in its CRS, on the canvas."""
+
+    def look(layer) -> None:
+        window.mapCanvas().setDestinationCrs(QgsCoordinateReferenceSystem(layer.crs()))
+        window.mapCanvas().setExtent(layer.extent())
+
+    return look
+
+
+def _tags(name: str, key: str) -> Channel:
+    return Channel(name, osm=OsmRecipe(rules=(TagRule(key),)))
+
+
+@pytest.fixture
+def landcover() -> Card:
+    """A land-cover model that needs imagery, and takes OSM and elevation where there are any."""
+    byte = Scaling(scale=255.0)
+    bands = tuple(Channel(name, byte) for name in ("red", "green", "blue"))
+    terrain = tuple(Channel(name, derivative=name) for name in ("elevation", "slope"))
+    classes = (ClassInfo(1, "Water", "#2b6cb0"), ClassInfo(2, "Tree", "#2f855a"), ClassInfo(3, "Barren", "#c9b18b"))
+    return Card(
+        name="landcover-rgb",
+        title="Land cover, RGB",
+        notice="trained on simulated landscapes: for trying out, not for mapping",
+        gsd=2.5,
+        slots=(
+            Slot("imagery", "imagery", bands, "stack", gsd=2.5),
+            Slot("osm", "osm", (_tags("road", "highway"), _tags("building", "building")), "stack", 3, missing="fill"),
+            Slot("dem", "dem", terrain, "stack", 5, gsd=30.0, missing="fill"),
+        ),
+        outputs=(Output("logits", "semantic-segmentation", classes, "softmax"),),
+    )

@@ -1,0 +1,107 @@
+from __future__ import annotations
+
+from dataclasses import replace
+
+import pytest
+from fusion_mapper.ui.layer_choice import RasterChoice, VectorChoice
+from fusion_mapper.ui.preflight import Level
+from fusion_mapper.ui.slot_list import SlotList
+from qgis.core import QgsCoordinateReferenceSystem, QgsRectangle, QgsReferencedRectangle
+
+
+@pytest.fixture
+def slots(qtbot, project, landcover) -> SlotList:
+    slots = SlotList()
+    qtbot.addWidget(slots)
+    slots.show_card(landcover)
+    slots.show()
+    return slots
+
+
+def test_there_is_a_row_for_each_slot_of_the_card(slots, landcover):
+    assert [row.title() for row in slots.rows()] == ["Imagery", "OSM", "Elevation"]
+    slots.show_card(replace(landcover, slots=landcover.slots[:1]))
+    assert [row.title() for row in slots.rows()] == ["Imagery"]
+
+
+def test_slots_of_one_role_are_told_apart_by_their_date(slots, landcover):
+    imagery = landcover.slots[0]
+    dates = (replace(imagery, name="a", date="spring"), replace(imagery, name="b", date="autumn"))
+    slots.show_card(replace(landcover, slots=dates))
+    assert [row.title() for row in slots.rows()] == ["Imagery, spring", "Imagery, autumn"]
+
+
+def test_rows_offer_only_layers_of_their_kind(slots, aerial, elevation, roads, buildings):
+    imagery, osm, _ = slots.rows()
+    (rasters,), (vectors,) = imagery.choices, osm.choices
+    assert isinstance(rasters, RasterChoice)
+    assert isinstance(vectors, VectorChoice)
+    offered = {rasters.layer(index) for index in range(rasters.count())} - {None}
+    assert offered == {aerial, elevation}
+    assert [vectors.itemText(index) for index in range(vectors.count())] == ["buildings", "roads"]
+
+
+def test_the_vector_list_follows_the_project(slots, project, roads, buildings):
+    _, osm, _ = slots.rows()
+    osm.choose([roads, buildings])
+    assert osm.layers() == [buildings, roads]
+    project.removeMapLayer(roads.id())
+    assert osm.layers() == [buildings]
+
+
+def test_a_tick_by_hand_is_told_from_a_match(slots, qtbot, roads, buildings):
+    _, osm, _ = slots.rows()
+    osm.choose([roads])
+    assert not osm.by_hand
+    with qtbot.waitSignal(osm.choice_changed):
+        osm.choices[0].toggleItemCheckState(0)
+    assert osm.by_hand
+    assert osm.layers() == [buildings, roads]
+
+
+def test_a_required_slot_without_a_layer_cannot_be_run(slots):
+    slots.judge(None)
+    assert [row.verdict.level for row in slots.rows()] == [Level.CANNOT, Level.NOTE, Level.NOTE]
+    assert slots.problem() == "Choose a layer for Imagery."
+
+
+def test_a_raster_with_too_few_bands_is_refused(slots, elevation):
+    slots.rows()[0].choose([elevation])
+    slots.judge(None)
+    assert slots.problem() == "srtm_41_19 has too few bands (1); the model needs red, green, blue."
+
+
+def test_a_layer_without_crs_is_refused(slots, aerial):
+    aerial.setCrs(QgsCoordinateReferenceSystem())
+    slots.rows()[0].choose([aerial])
+    slots.judge(None)
+    assert slots.problem() == "3420B_2010_328_RGB has no CRS; set it in the layer's properties."
+
+
+def test_a_coarse_elevation_model_is_told_and_accepted(slots, aerial, elevation):
+    imagery, _, dem = slots.rows()
+    imagery.choose([aerial])
+    dem.choose([elevation])
+    assert imagery.judge(None).level is Level.FITS
+    assert dem.judge(None).level is Level.NOTE
+    assert dem.verdict.text == "82 m elevation for a model trained with 30 m; slopes will be smooth."
+
+
+def test_the_share_that_a_layer_covers_is_told(slots, aerial):
+    imagery = slots.rows()[0]
+    imagery.choose([aerial])
+    extent = aerial.extent()
+    twice = QgsRectangle(extent.xMinimum(), extent.yMinimum(), extent.xMaximum(), extent.yMaximum())
+    twice.setXMaximum(extent.xMaximum() + extent.width())
+    assert imagery.judge(QgsReferencedRectangle(extent, aerial.crs())).level is Level.FITS
+    half = imagery.judge(QgsReferencedRectangle(twice, aerial.crs()))
+    assert half.text == "The layer covers 50 % of the area; the rest will be empty."
+
+
+def test_a_layer_elsewhere_is_refused_where_it_is_required(slots, aerial, elevation):
+    imagery, _, dem = slots.rows()
+    imagery.choose([aerial])
+    dem.choose([elevation])
+    elsewhere = QgsReferencedRectangle(QgsRectangle(10, 50, 10.1, 50.1), QgsCoordinateReferenceSystem("EPSG:4326"))
+    assert imagery.judge(elsewhere).level is Level.CANNOT
+    assert dem.judge(elsewhere).level is Level.NOTE

@@ -1,0 +1,195 @@
+"""The panel: from a model and the layers on the map to a run. It puts its parts together and listens to them."""
+
+from __future__ import annotations
+
+from typing import Optional
+
+from qgis.core import QgsProject
+from qgis.gui import QgisInterface, QgsDockWidget
+from qgis.PyQt.QtCore import QElapsedTimer, QEventLoop, Qt, QTimer
+from qgis.PyQt.QtGui import QShowEvent
+from qgis.PyQt.QtWidgets import QFrame, QLabel, QPushButton, QScrollArea, QVBoxLayout, QWidget
+
+from ..models.library import STARTERS, list_models
+from ..toolbox.results import add_run_to_project
+from .area_picker import AreaPicker
+from .engine_line import EngineLine
+from .model_picker import ModelPicker
+from .preselect import fill_rows
+from .request import make_request
+from .result_picker import ResultPicker
+from .run_banner import RunBanner
+from .run_list import RunList
+from .runs import RunModel, RunState
+from .slot_list import SlotList
+from .wording import tr
+
+#: Milliseconds of quiet after which changes of map, layers and choices are looked at together.
+SETTLE = 120
+#: Milliseconds that an ended engine is given to let go of its task before QGIS goes on closing.
+FAREWELL = 6000
+
+
+class FusionDock(QgsDockWidget):
+    """Choose a model, a layer for each of its slots, an area and results; run, watch, cancel."""
+
+    def __init__(self, iface: QgisInterface, parent: Optional[QWidget] = None) -> None:
+        super().__init__(tr("Fusion Mapper"), parent)
+        self.setObjectName("FusionMapperDock")
+        self._iface = iface
+        self.runs = RunModel(self)
+        self._model = ModelPicker(list_models(STARTERS), self)
+        self._slots = SlotList(self)
+        self._area = AreaPicker(iface.mapCanvas(), self)
+        self._results = ResultPicker(self)
+        self._reason = QLabel(self)
+        self._run = QPushButton(tr("&Run"), self)
+        self._run_list = RunList(self.runs, self)
+        self._engine = EngineLine(self)
+        self._banner = RunBanner(self.runs, iface.messageBar(), self)
+        self._settled = QTimer(self)
+        self._unmatched = True
+        self._prepare()
+        self._lay_out()
+        self._listen()
+        self._on_model_changed()
+
+    def close_down(self) -> None:
+        """End all runs and the engine with them, and listen no more; called when the plugin is unloaded."""
+        self._settled.stop()
+        QgsProject.instance().layersAdded.disconnect(self._on_layers_added)
+        self.runs.close_down()
+        self._engine.close_down()
+        self._model.close_down()
+        self._banner.close_down()
+        self._wait_for_tasks()
+
+    def showEvent(self, event: QShowEvent) -> None:
+        super().showEvent(event)
+        self._engine.ask()
+
+    def _prepare(self) -> None:
+        self._run.setObjectName("FusionMapperRunButton")
+        self._run.setDefault(True)
+        self._reason.setObjectName("FusionMapperReason")
+        self._reason.setWordWrap(True)
+        self._settled.setSingleShot(True)
+        self._settled.setInterval(SETTLE)
+
+    def _lay_out(self) -> None:
+        choices = QWidget(self)
+        upper = QVBoxLayout(choices)
+        upper.setContentsMargins(6, 6, 6, 2)
+        upper.setSpacing(5)
+        upper.addWidget(self._model)
+        for title, part in ((tr("Inputs"), self._slots), (tr("Area"), self._area), (tr("Results"), self._results)):
+            upper.addWidget(heading(title, choices))
+            upper.addWidget(part)
+        upper.addStretch(1)
+        scroll = QScrollArea(self)
+        scroll.setWidget(choices)
+        scroll.setWidgetResizable(True)
+        scroll.setFrameShape(QFrame.Shape.NoFrame)
+        scroll.setHorizontalScrollBarPolicy(Qt.ScrollBarPolicy.ScrollBarAlwaysOff)
+        whole = QWidget(self)
+        layout = QVBoxLayout(whole)
+        layout.setContentsMargins(0, 0, 0, 0)
+        layout.setSpacing(4)
+        layout.addWidget(scroll, 1)
+        layout.addLayout(self._foot())
+        self.setWidget(whole)
+
+    def _foot(self) -> QVBoxLayout:
+        foot = QVBoxLayout()
+        foot.setContentsMargins(6, 0, 6, 4)
+        foot.setSpacing(4)
+        for part in (self._reason, self._run, self._run_list, self._engine):
+            foot.addWidget(part)
+        return foot
+
+    def _listen(self) -> None:
+        self._model.model_changed.connect(self._on_model_changed)
+        self._slots.choice_changed.connect(self._settled.start)
+        self._area.area_changed.connect(self._settled.start)
+        self._results.results_changed.connect(self._settled.start)
+        self._engine.engine_changed.connect(self._settled.start)
+        self._settled.timeout.connect(self._on_settled)
+        self._run.clicked.connect(self._on_run)
+        self.runs.run_ended.connect(self._on_run_ended)
+        self._run_list.details_asked.connect(self._on_details)
+        self._banner.details_asked.connect(self._on_details)
+        QgsProject.instance().layersAdded.connect(self._on_layers_added)
+
+    def _on_model_changed(self) -> None:
+        model = self._model.model()
+        card = model.card if model else None
+        self._slots.show_card(card)
+        self._results.show_card(card)
+        self._unmatched = True
+        self._on_settled()
+
+    def _on_layers_added(self, _layers: object) -> None:
+        # Not here: they are told before they are in the layer tree.
+        self._unmatched = True
+        self._settled.start()
+
+    def _on_settled(self) -> None:
+        if self._unmatched:
+            self._unmatched = False
+            fill_rows(self._slots.rows())
+        self._area.set_layer(self._slots.reference())
+        self._slots.judge(self._area.extent())
+        model = self._model.model()
+        self._area.show_estimate(model.card.gsd if model else None)
+        problem = self._problem()
+        self._run.setEnabled(not problem)
+        self._run.setToolTip(problem or tr("Make the map in the background"))
+        self._reason.setText(problem)
+        self._reason.setVisible(bool(problem))
+
+    def _problem(self) -> str:
+        """What keeps Run from being pressed, in one sentence; empty where nothing does."""
+        model = self._model.model()
+        if model is None:
+            return tr("Choose a model.")
+        if model.card.unknown:
+            text = tr("The model's card does not tell {fields}; complete it first.")
+            return text.format(fields=", ".join(model.card.unknown))
+        if self._slots.problem():
+            return self._slots.problem()
+        if self._area.extent() is None:
+            return tr("The map window shows nothing of the imagery; move the map or choose the whole imagery.")
+        if not self._results.products():
+            return tr("Choose at least one result.")
+        return self._engine.problem
+
+    def _on_run(self) -> None:
+        extent = None if self._area.is_whole() else self._area.extent()
+        rows, reference = self._slots.rows(), self._slots.reference()
+        self.runs.start(make_request(self._model.model(), rows, reference, extent, self._results))
+
+    def _on_run_ended(self, number: int) -> None:
+        run = self.runs.run(number)
+        if run.state is RunState.FINISHED:
+            add_run_to_project(run.results, run.request.card, run.title)
+
+    def _on_details(self, _number: int) -> None:
+        self._iface.openMessageLog()
+
+    def _wait_for_tasks(self) -> None:
+        """Let the tasks hear that they are to stop; the plugin's code must not go while one is in it."""
+        loop = QEventLoop()
+        clock = QElapsedTimer()
+        clock.start()
+        parts = (self.runs, self._engine, self._model)
+        while any(part.working() for part in parts) and clock.elapsed() < FAREWELL:
+            loop.processEvents(QEventLoop.ProcessEventsFlag.ExcludeUserInputEvents, SETTLE)
+
+
+def heading(text: str, parent: QWidget) -> QLabel:
+    """A part's title."""
+    label = QLabel(text, parent)
+    font = label.font()
+    font.setBold(True)
+    label.setFont(font)
+    return label

@@ -1,0 +1,63 @@
+"""One question to the engine, asked in the background."""
+
+from __future__ import annotations
+
+import tempfile
+import threading
+from pathlib import Path
+from typing import Callable, Optional
+
+from qgis.core import QgsApplication, QgsTask
+from qgis.PyQt.QtCore import pyqtSignal
+
+from ..inference.errors import Cancelled, FusionMapperError
+from ..toolbox.engine import Engine, IsCancelled
+from .wording import tr
+
+#: Called on another thread with an engine, a folder of its own, and what tells that nobody waits any more.
+Question = Callable[[Engine, Path, IsCancelled], object]
+
+
+class EngineTask(QgsTask):
+    """Asks `question`; keep a reference until it has ended. Its answer comes on the panel's thread."""
+
+    answered = pyqtSignal(object)
+    failed = pyqtSignal(str)
+    """Why there is no answer, in one sentence."""
+    ended = pyqtSignal()
+    """After either, and when it was cancelled."""
+
+    def __init__(self, description: str, question: Question) -> None:
+        super().__init__(description, QgsTask.Flag.CanCancel | QgsTask.Flag.CancelWithoutPrompt)
+        self._question = question
+        self._cancelled = threading.Event()
+        self._answer: Optional[object] = None
+        self._problem = ""
+
+    def start(self) -> None:
+        """Hand it to QGIS, which runs it when there is a thread for it."""
+        QgsApplication.taskManager().addTask(self)
+
+    def run(self) -> bool:
+        # Whatever escapes from here aborts QGIS, so a fault of ours is told as well.
+        try:
+            with tempfile.TemporaryDirectory(prefix="fusion_mapper_") as folder:
+                self._answer = self._question(Engine(), Path(folder), self._cancelled.is_set)
+        except Cancelled:
+            return False
+        except FusionMapperError as problem:
+            self._problem = str(problem)
+        except Exception as problem:  # noqa: BLE001 - see above
+            self._problem = tr("Asking the engine failed; {problem!r}").format(problem=problem)
+        return True
+
+    def finished(self, result: bool) -> None:
+        if result and self._problem:
+            self.failed.emit(self._problem)
+        elif result:
+            self.answered.emit(self._answer)
+        self.ended.emit()
+
+    def cancel(self) -> None:
+        self._cancelled.set()
+        super().cancel()

@@ -1,0 +1,78 @@
+"""From what is chosen on the panel to what the Processing algorithm takes."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Optional
+
+from qgis.core import QgsMapLayer, QgsRasterLayer, QgsReferencedRectangle, QgsVectorLayer
+
+from ..inference.job import PRODUCTS
+from ..models.library import Installed
+from ..toolbox.results import map_parameters, run_title
+from ..toolbox.runs import new_run_folder
+from .result_picker import ResultPicker
+from .runs import RunRequest
+from .slot_row import SlotRow
+
+
+def make_request(
+    model: Installed,
+    rows: Sequence[SlotRow],
+    reference: QgsMapLayer,
+    extent: Optional[QgsReferencedRectangle],
+    results: ResultPicker,
+) -> RunRequest:
+    """The run that the panel describes, named after `reference`, the layer that gives the grid.
+
+    `extent` is what is to be mapped; None maps all of the reference.
+    """
+    folder = _run_folder(results.folder())
+    parameters = map_parameters(
+        model.path,
+        imagery=_of_role(rows, "imagery"),
+        osm=_vectors(rows),
+        dem=next(iter(_of_role(rows, "dem")), None),
+        prior=_of_role(rows, "prior"),
+        products={name: str(folder / PRODUCTS[name]) for name in results.products()},
+        SLOTS=_slot_lines(rows),
+        FOLDER=str(folder),
+        DEVICE=results.device(),
+        MINIMUM_AREA=results.smallest_polygon(),
+    )
+    if extent is not None:
+        parameters["EXTENT"] = extent
+    return RunRequest(run_title(model.card, reference.name()), model.path, model.card, parameters, folder)
+
+
+def _run_folder(parent: Optional[str]) -> Path:
+    """A folder that no other run has: in `parent`, or where the toolbox keeps runs without one."""
+    fresh = new_run_folder()
+    return Path(parent) / fresh.name if parent else fresh
+
+
+def _alone(row: SlotRow, rows: Sequence[SlotRow]) -> bool:
+    """Whether the row's layers can be given by their role alone."""
+    same = [other for other in rows if other.slot.role == row.slot.role]
+    return len(same) == 1 and row.slot.role in ("imagery", "dem", "prior")
+
+
+def _of_role(rows: Sequence[SlotRow], role: str) -> list[QgsMapLayer]:
+    return [layer for row in rows if row.slot.role == role and _alone(row, rows) for layer in _rasters(row)]
+
+
+def _rasters(row: SlotRow) -> list[QgsMapLayer]:
+    return [layer for layer in row.layers() if isinstance(layer, QgsRasterLayer)]
+
+
+def _vectors(rows: Sequence[SlotRow]) -> list[QgsMapLayer]:
+    """All chosen vector layers once; each slot's recipe takes from them what it draws."""
+    found = {layer.id(): layer for row in rows for layer in row.layers() if isinstance(layer, QgsVectorLayer)}
+    return list(found.values())
+
+
+def _slot_lines(rows: Sequence[SlotRow]) -> str:
+    """Where several slots have one role, which layer goes to which."""
+    shared = [row for row in rows if not _alone(row, rows)]
+    return "\n".join(f"{row.slot.name}={layer.id()}" for row in shared for layer in _rasters(row))

@@ -1,0 +1,104 @@
+"""The run's item in QGIS's message bar: progress with Cancel and Details, then how it ended. It only listens."""
+
+from __future__ import annotations
+
+from typing import Optional
+
+from qgis.core import Qgis
+from qgis.gui import QgsMessageBar, QgsMessageBarItem
+from qgis.PyQt.QtCore import QObject, pyqtSignal
+from qgis.PyQt.QtWidgets import QHBoxLayout, QProgressBar, QPushButton, QWidget
+
+from .run_row import told
+from .runs import Run, RunModel, RunState
+from .wording import tr
+
+#: Seconds for which a run that went well is announced.
+ANNOUNCE = 8
+
+
+class RunBanner(QObject):
+    """Keeps one item for the run that is running, and announces how runs end."""
+
+    details_asked = pyqtSignal(int)
+
+    def __init__(self, model: RunModel, bar: QgsMessageBar, parent: Optional[QObject] = None) -> None:
+        super().__init__(parent)
+        self._model = model
+        self._bar = bar
+        self._item: Optional[QgsMessageBarItem] = None
+        self._progress: Optional[QProgressBar] = None
+        self._number: Optional[int] = None
+        model.run_changed.connect(self._on_run_changed)
+        model.run_ended.connect(self._on_run_ended)
+
+    def close_down(self) -> None:
+        """Take the item out of the bar, and listen no more."""
+        self._model.run_changed.disconnect(self._on_run_changed)
+        self._model.run_ended.disconnect(self._on_run_ended)
+        self._take_out()
+
+    def _on_run_changed(self, number: int) -> None:
+        run = self._model.run(number)
+        if run.state is not RunState.RUNNING:
+            return
+        if self._number != number:
+            self._take_out()
+            self._put_in(run)
+        if self._item is not None:
+            self._item.setText(told(run))
+            self._progress.setValue(int(run.percent))
+
+    def _on_run_ended(self, number: int) -> None:
+        if self._number == number:
+            self._take_out()
+        run = self._model.run(number)
+        if run.state is RunState.FAILED:
+            self._announce(run, run.sentence, Qgis.MessageLevel.Critical, 0)
+        elif run.state is RunState.FINISHED:
+            self._announce(run, told(run), Qgis.MessageLevel.Success, ANNOUNCE)
+
+    def _put_in(self, run: Run) -> None:
+        widget = QWidget()
+        row = QHBoxLayout(widget)
+        row.setContentsMargins(0, 0, 0, 0)
+        self._progress = QProgressBar(widget)
+        self._progress.setRange(0, 100)
+        self._progress.setMaximumWidth(160)
+        cancel = QPushButton(tr("Cancel"), widget)
+        cancel.setObjectName("FusionMapperBannerCancel")
+        number = run.number
+        cancel.clicked.connect(lambda: self._model.cancel(number))
+        for part in (self._progress, cancel, self._details_button(number, widget)):
+            row.addWidget(part)
+        self._item = QgsMessageBarItem(run.title, told(run), widget, Qgis.MessageLevel.Info, 0)
+        self._item.setObjectName("FusionMapperBanner")
+        # The user may close the item at any time; the run goes on without it.
+        self._item.destroyed.connect(self._on_item_destroyed)
+        self._number = number
+        self._bar.pushItem(self._item)
+
+    def _announce(self, run: Run, text: str, level: Qgis.MessageLevel, seconds: int) -> None:
+        widget = QWidget()
+        row = QHBoxLayout(widget)
+        row.setContentsMargins(0, 0, 0, 0)
+        row.addWidget(self._details_button(run.number, widget))
+        self._bar.pushItem(QgsMessageBarItem(run.title, text, widget, level, seconds))
+
+    def _details_button(self, number: int, parent: QWidget) -> QPushButton:
+        button = QPushButton(tr("Details"), parent)
+        button.setObjectName("FusionMapperBannerDetails")
+        button.clicked.connect(lambda: self.details_asked.emit(number))
+        return button
+
+    def _take_out(self) -> None:
+        item, self._item = self._item, None
+        self._progress = None
+        self._number = None
+        if item is not None:
+            item.destroyed.disconnect(self._on_item_destroyed)
+            self._bar.popWidget(item)
+
+    def _on_item_destroyed(self) -> None:
+        self._item = None
+        self._progress = None
