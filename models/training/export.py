@@ -46,7 +46,7 @@ def export_onnx(model: nn.Module, channels: int, stride: int, path: Path, opset:
         folded,
         (example,),
         str(part),
-        dynamo=False,
+        dynamo=False,  # gives one plain node a layer; the newer exporter's graphs are three times as long
         opset_version=opset,
         input_names=["input"],
         output_names=["output"],
