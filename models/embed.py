@@ -11,6 +11,7 @@ from .errors import CardError
 from .files import copy_beside, sha256_of, write_atomically
 from .graph import Graph, graph_of, load_proto, read_graph
 from .mlm import card_to_item, read_item
+from .mlm_schema import validate_item
 
 
 def embed_card(model: Path, card: Card, out: Path) -> None:
@@ -50,8 +51,10 @@ def read_embedded_card(path: Path) -> Card | None:
 
 
 def item_text(card: Card) -> str:
-    """The card's STAC MLM item as one line of JSON, the same for the same card."""
-    return json.dumps(card_to_item(card), sort_keys=True, separators=(",", ":"), ensure_ascii=False, allow_nan=False)
+    """The card's STAC MLM item, validated, as one line of JSON; the same for the same card."""
+    item = card_to_item(card)
+    validate_item(item, f"The card '{card.name}'")
+    return json.dumps(item, sort_keys=True, separators=(",", ":"), ensure_ascii=False, allow_nan=False)
 
 
 def parse_json(text: str, where: str) -> object:

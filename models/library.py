@@ -1,5 +1,6 @@
 """The library: folders of installed models, each an ONNX file with its card as a JSON sidecar of the same name.
 
+A model lies in the folder itself, as the starter models do, or in a folder of its own there, as installed ones do.
 A contract module (standard library only, Python 3.9): QGIS reads sidecars alone, never an ONNX file.
 """
 
@@ -44,8 +45,9 @@ def list_models(folder: Path) -> list[Installed]:
     """All models in `folder`, by name; a broken sidecar is reported in its entry and hides no other model."""
     if not folder.is_dir():
         return []
-    models = sorted(folder.glob("*.onnx"), key=lambda path: path.name.lower())
-    return [_installed(path) for path in models if path.is_file() and not path.name.startswith(".")]
+    paths = [*folder.glob("*.onnx"), *folder.glob("*/*.onnx")]
+    models = [path for path in paths if path.is_file() and not _hidden(path.relative_to(folder))]
+    return [_installed(path) for path in sorted(models, key=lambda path: path.name.lower())]
 
 
 def find_model(folders: Iterable[Path], name_or_path: str) -> Installed:
@@ -69,7 +71,7 @@ def find_model(folders: Iterable[Path], name_or_path: str) -> Installed:
 
 
 def file_hashes(sidecar: Path) -> Mapping[str, Any]:
-    """What the sidecar keeps of its files: ``model``, ``source`` and ``files`` with their hashes; empty if nothing.
+    """Hashes that the sidecar keeps: of the ``model``, its ``source`` and its ``external`` files; empty if none.
 
     Raises:
         CardError: when the sidecar cannot be read.
@@ -78,6 +80,11 @@ def file_hashes(sidecar: Path) -> Mapping[str, Any]:
     properties = data.get("properties") if isinstance(data, dict) else None
     facts = properties.get(FILES_BLOCK) if isinstance(properties, dict) else None
     return facts if isinstance(facts, dict) else {}
+
+
+def _hidden(path: Path) -> bool:
+    """Folders that are still being written begin with a dot."""
+    return any(part.startswith(".") for part in path.parts)
 
 
 def _installed(path: Path) -> Installed:

@@ -39,6 +39,8 @@ def card_to_item(card: Card) -> dict[str, Any]:
     missing-layer rule, recipe or units either.
     """
     inputs = [_input(name, card) for name in dict.fromkeys(slot.input for slot in card.slots)]
+    # MLM looks the bands up among the item's properties, where STAC allows them only beside bands of an asset.
+    bands = _bands(inputs)
     properties: dict[str, Any] = {
         "datetime": _DATETIME,
         "title": card.label,
@@ -48,7 +50,7 @@ def card_to_item(card: Card) -> dict[str, Any]:
         "mlm:tasks": list(dict.fromkeys(_TASKS[output.task] for output in card.outputs)),
         "mlm:input": inputs,
         "mlm:output": [_output(output, card) for output in card.outputs],
-        "bands": _bands(inputs),
+        "bands": bands,
         BLOCK: card.to_dict(),
     }
     properties.update(_common(card))
@@ -66,6 +68,7 @@ def card_to_item(card: Card) -> dict[str, Any]:
                 "type": "application/octet-stream; framework=onnx",
                 "roles": ["mlm:model"],
                 "mlm:artifact_type": "torch.onnx.export",
+                "bands": bands,
             }
         },
     }

@@ -197,16 +197,12 @@ def _outputs(card: Card, task: str, keys: _Keys, graph: Graph) -> tuple[Output, 
     outputs = []
     for i, output in enumerate(card.outputs):
         own = names[i] if i < len(names) else ()
-        head = replace(output, task=task, threshold=threshold, title=_title(output, own))  # type: ignore[arg-type]
+        head = replace(output, task=task, threshold=threshold, title=own[0] if len(own) == 1 else "")  # type: ignore[arg-type]
         if task == "pixel-regression":
             outputs.append(_regression(head, own, scale))
         else:
             outputs.append(_segmentation(head, own, shapes[output.name]))
     return tuple(outputs)
-
-
-def _title(output: Output, names: tuple[str, ...]) -> str:
-    return names[0] if len(names) == 1 else output.name
 
 
 def _regression(output: Output, names: tuple[str, ...], scale: float | None) -> Output:

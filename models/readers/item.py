@@ -6,11 +6,13 @@ would change what the model sees, such a model is refused.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from typing import Any
 
 from ..card import Card, Channel, ClassInfo, Output, Scaling, Slot, Tiling
 from ..errors import CardError
+from ..mlm_schema import CLASS_FIELDS, check_properties
 from .defaults import default_classes, safe_name
 
 _TASKS = {
@@ -32,6 +34,7 @@ def item_to_card(item: object, where: str = "item") -> Card:
     properties = item.get("properties") if isinstance(item, Mapping) else None
     if not isinstance(properties, Mapping):
         raise CardError(f"{where} is not a STAC item.")
+    check_properties(properties, where)
     _refuse_code(properties, where)
     inputs, outputs = _parts(properties, "mlm:input", where), _parts(properties, "mlm:output", where)
     slots = tuple(_slot(part, f"{where}.mlm:input[{i}]") for i, part in enumerate(inputs))
@@ -189,7 +192,7 @@ def _output(part: Mapping[str, Any], where: str) -> Output:
         raise CardError(
             f"{where}.tasks is {', '.join(tasks) or 'empty'}; Fusion Mapper runs {', '.join(sorted(_TASKS))}."
         )
-    classes = tuple(_class(info, where) for info in _list(part, "classification:classes", where))
+    classes = tuple(_class(info, where) for info in _list(part, _classes_field(part), where))
     if task != "pixel-regression" and not classes:
         channels = shape[1] if len(shape) != 3 and shape[1] > 0 else 1
         classes = default_classes(channels)
@@ -201,15 +204,25 @@ def _output(part: Mapping[str, Any], where: str) -> Output:
     )
 
 
+def _classes_field(part: Mapping[str, Any]) -> str:
+    return next((field for field in CLASS_FIELDS if part.get(field)), CLASS_FIELDS[0])
+
+
+def _color(hint: object) -> str:
+    """The classification extension's six hex digits, or the three bytes that older items have."""
+    if isinstance(hint, list) and len(hint) == 3 and all(isinstance(part, int) and 0 <= part <= 255 for part in hint):
+        return "#{:02x}{:02x}{:02x}".format(*hint)
+    return f"#{hint.lower()}" if isinstance(hint, str) and re.fullmatch(r"[0-9A-Fa-f]{6}", hint) else ""
+
+
 def _class(info: object, where: str) -> ClassInfo:
     if not isinstance(info, Mapping) or not _is_number(info.get("value")) or info["value"] != int(info["value"]):
         raise CardError(f"{where}.classification:classes must be objects with a whole number as value.")
-    hint = info.get("color_hint")
     name = info.get("title") or info.get("name") or info.get("description") or f"class {info['value']}"
     return ClassInfo(
         value=int(info["value"]),
         name=str(name),
-        color=f"#{hint.lower()}" if isinstance(hint, str) and len(hint) == 6 else "",
+        color=_color(info.get("color_hint")),
         description=str(info.get("description") or ""),
     )
 
@@ -231,7 +244,7 @@ def _unknown(
     missing += [
         f"outputs[{i}].classes"
         for i, (part, head) in enumerate(zip(outputs, heads, strict=True))
-        if head.classes and not part.get("classification:classes")
+        if head.classes and not part.get(_classes_field(part))
     ]
     return tuple(missing)
 

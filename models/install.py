@@ -1,0 +1,98 @@
+"""Taking a model into the library: copied whole, with its card inside and beside it, and every file hashed."""
+
+from __future__ import annotations
+
+import json
+import os
+import secrets
+import shutil
+import tempfile
+from pathlib import Path
+from typing import Any
+
+from .card import Card
+from .embed import embed_card
+from .errors import CardError
+from .files import model_hash, sha256_of, write_atomically
+from .graph import Graph, read_graph
+from .library import FILES_BLOCK, Installed
+from .load import load_model
+from .mlm import card_to_item
+from .mlm_schema import validate_item
+from .readers.defaults import safe_name
+
+
+def install_model(path: Path, folder: Path, card: Card | None = None) -> Installed:
+    """Copy a model into a folder of its own inside the library `folder`, under its card's name.
+
+    `card` replaces what the file itself tells, for example after a dialog has filled in what was unknown. A model of
+    the same name is replaced. The new folder appears whole or not at all.
+
+    Raises:
+        CardError: the file is no model, its card contradicts it, or the folder cannot be written.
+    """
+    path = Path(path)
+    card = card or load_model(path).card
+    name = safe_name(card.name)
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        draft = Path(tempfile.mkdtemp(prefix=".install-", dir=folder))
+    except OSError as problem:
+        raise CardError(f"The library folder {folder} cannot be written: {problem.strerror}.") from problem
+    try:
+        _fill(draft, name, path, card)
+        _put_in_place(draft, folder / name)
+    finally:
+        shutil.rmtree(draft, ignore_errors=True)
+    return Installed(folder / name / f"{name}.onnx", folder / name / f"{name}.json", card)
+
+
+def write_sidecar(model: Path, card: Card, source: Path | None = None) -> Path:
+    """Write the card as ``<stem>.json`` beside `model`, with the hashes of the model's files and of the original's.
+
+    Raises:
+        CardError: the model cannot be read, or the sidecar cannot be written.
+    """
+    graph = read_graph(model)
+    item = card_to_item(card)
+    item["properties"][FILES_BLOCK] = _hashes(graph, read_graph(source) if source else graph)
+    validate_item(item, f"The card '{card.name}'")
+    sidecar = model.with_suffix(".json")
+    text = json.dumps(item, indent=1, sort_keys=True, ensure_ascii=False, allow_nan=False)
+    write_atomically(sidecar, f"{text}\n".encode())
+    return sidecar
+
+
+def _fill(draft: Path, name: str, path: Path, card: Card) -> None:
+    copy = draft / f"{name}.onnx"
+    embed_card(path, card, copy)
+    write_sidecar(copy, card, path)
+
+
+def _hashes(copy: Graph, source: Graph) -> dict[str, Any]:
+    """The data files' copies must equal their originals; the ONNX file's does not, since the card is written into it."""
+    files = {}
+    for name in source.external:
+        original, copied = sha256_of(source.path.parent / name), sha256_of(copy.path.parent / name)
+        if original != copied:
+            raise CardError(f"'{name}' changed while {source.path.name} was being copied; try again.")
+        files[name] = copied
+    return {
+        "model": model_hash(copy.path, copy.external),
+        "source": model_hash(source.path, source.external),
+        "external": files,
+    }
+
+
+def _put_in_place(draft: Path, target: Path) -> None:
+    old = target.with_name(f".old-{secrets.token_hex(4)}")
+    try:
+        if target.exists():
+            os.replace(target, old)
+        os.replace(draft, target)
+    except OSError as problem:
+        if old.exists() and not target.exists():
+            os.replace(old, target)
+        raise CardError(f"The model cannot be put into {target}: {problem.strerror}.") from problem
+    finally:
+        shutil.rmtree(old, ignore_errors=True)
