@@ -53,7 +53,7 @@ class RunRow(QWidget):
         self._sign.setStyleSheet("color: " + color)
         self._sign.setAccessibleName(state_text(run))
         self._title.setText(run.title)
-        self._title.setToolTip("\n".join([str(run.request.folder), *run.warnings]))
+        self._title.setToolTip("\n".join([str(run.request.folder), *run.messages, *run.warnings]))
         self._told.setText(told(run))
         self._bar.setVisible(run.active)
         self._bar.setValue(int(run.percent))

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 from enum import Enum
+from functools import partial
 from pathlib import Path
 from typing import Optional
 
@@ -58,6 +59,7 @@ class Run:
     stage: str = ""
     sentence: str = ""
     """Why it failed, in one sentence."""
+    messages: list[str] = field(default_factory=list)
     warnings: list[str] = field(default_factory=list)
     seconds: float = 0.0
     results: dict[str, object] = field(default_factory=dict)
@@ -74,14 +76,16 @@ class Run:
 class _Work:
     """What has to stay alive while a run runs: a task nobody refers to is lost without a word."""
 
-    def __init__(self, algorithm: QgsProcessingAlgorithm, run: Run) -> None:
+    def __init__(self, algorithm: QgsProcessingAlgorithm, run: Run, feedback: RunFeedback) -> None:
         self.clock = QElapsedTimer()
         self.clock.start()
-        self.feedback = RunFeedback()
+        self.algorithm = algorithm
+        self.feedback = feedback
         self.context = QgsProcessingContext()
         self.context.setProject(QgsProject.instance())
-        self.context.setFeedback(self.feedback)
-        self.task = QgsProcessingAlgRunnerTask(algorithm, run.request.parameters, self.context, self.feedback)
+        self.context.setFeedback(feedback)
+        # The parameters are read here, on this thread; the task is born cancelled where they are refused.
+        self.task = QgsProcessingAlgRunnerTask(algorithm, run.request.parameters, self.context, feedback)
         self.task.setDescription(run.title)
 
 
@@ -156,13 +160,18 @@ class RunModel(QObject):
         self._launch(run, algorithm)
 
     def _launch(self, run: Run, algorithm: QgsProcessingAlgorithm) -> None:
-        work = _Work(algorithm, run)
+        feedback = RunFeedback()
+        feedback.progressChanged.connect(partial(self._on_progress, run))
+        feedback.said.stage_told.connect(partial(self._on_stage, run))
+        feedback.said.message_told.connect(run.messages.append)
+        feedback.said.warning_told.connect(run.warnings.append)
+        feedback.said.error_told.connect(partial(self._on_error, run))
+        work = _Work(algorithm, run, feedback)
+        if work.task.isCanceled():
+            self._end(run, RunState.FAILED)
+            return
+        work.task.executed.connect(partial(self._on_executed, run))
         self._work[run.number] = work
-        work.feedback.progressChanged.connect(lambda percent: self._on_progress(run, percent))
-        work.feedback.said.stage_told.connect(lambda text: self._on_stage(run, text))
-        work.feedback.said.warning_told.connect(run.warnings.append)
-        work.feedback.said.error_told.connect(lambda text: self._on_error(run, text))
-        work.task.executed.connect(lambda ok, results: self._on_executed(run, ok, results))
         run.state = RunState.RUNNING
         self.run_changed.emit(run.number)
         QgsApplication.taskManager().addTask(work.task)
@@ -187,7 +196,6 @@ class RunModel(QObject):
             run.results = results
             state = RunState.FINISHED
         else:
-            run.sentence = run.sentence or tr("The run failed; the log panel has the details.")
             state = RunState.FAILED
         self._end(run, state)
         self._start_next()
@@ -199,5 +207,7 @@ class RunModel(QObject):
     def _end(self, run: Run, state: RunState) -> None:
         run.state = state
         run.stage = ""
+        if state is RunState.FAILED:
+            run.sentence = run.sentence or tr("The run failed; the log panel has the details.")
         self.run_changed.emit(run.number)
         self.run_ended.emit(run.number)
