@@ -1,22 +1,26 @@
 #!/usr/bin/env bash
 # A real QGIS with the plugin loaded, in a profile of its own:
-#   run_qgis.sh [--xvfb WIDTHxHEIGHT] [--profiles FOLDER] [--code FILE.py] [QGIS ARGUMENT...]
+#   run_qgis.sh [--xvfb WIDTHxHEIGHT] [--profiles FOLDER] [--code FILE.py] [--limit SECONDS] [QGIS ARGUMENT...]
 #
 # --xvfb      opens a virtual display of that size for it, and closes it afterwards
 # --profiles  the folder that holds the profile; build/qgis when not given. An absent one is made.
 # --code      a Python file that QGIS runs once its window stands. It ends QGIS itself:
 #             QgsApplication.instance().quit(), or os._exit(CODE) to hand an exit code to the caller.
+# --limit     ends QGIS after so long, with exit code 124 and a picture of the screen, stuck.png, beside the profile:
+#             QGIS shows a plugin's error in a window, and waits for somebody to close it
 # All else goes to QGIS: layers, a project.
 set -euo pipefail
 source "$(dirname "${BASH_SOURCE[0]}")/environments.sh"
 
 profiles=$BUILD/qgis
 screen=
+limit=
 arguments=()
 while [[ $# -gt 0 ]]; do
     case $1 in
     --xvfb) screen=$2 && shift 2 ;;
     --profiles) profiles=$2 && shift 2 ;;
+    --limit) limit=$2 && shift 2 ;;
     --code) arguments+=(--code "$(realpath "$2")") && shift 2 ;;
     *) arguments+=("$1") && shift ;;
     esac
@@ -77,4 +81,15 @@ qgis --nologo --noversioncheck --profiles-path "$profiles" --profile default \
     ${arguments[@]+"${arguments[@]}"} &
 qgis=$!
 started+=("$qgis")
-wait "$qgis"
+sleep "${limit:-infinity}" >/dev/null 2>&1 &
+timer=$!
+started+=("$timer")
+
+status=0
+wait -n "$qgis" "$timer" || status=$?
+if kill -0 "$qgis" 2>/dev/null; then
+    import -window root "$profiles/stuck.png"
+    say "QGIS did not end within $limit s; $profiles/stuck.png shows what it was at."
+    status=124
+fi
+exit "$status"
