@@ -7,7 +7,7 @@ from typing import Literal
 import onnx
 from onnx import numpy_helper
 
-from .graph import Graph, load_proto
+from .graph import Graph, skeleton
 
 #: Operators that move or cast values without changing them: what stands before them decides.
 _PASSIVE = frozenset({"Cast", "Flatten", "Gather", "Identity", "Reshape", "Slice", "Split", "Squeeze", "Transpose",
@@ -28,7 +28,7 @@ def stride_of(graph: Graph) -> int:
     transformer that are not cut by a convolution) and up-sampling to a computed size are not seen, so the answer may
     be too small for transformers and is meaningless for models without a finite receptive radius.
     """
-    model = load_proto(graph.path)
+    model = skeleton(graph.path)
     values = _constants(model)
     strides = {tensor.name: 1.0 for tensor in graph.inputs}
     coarsest = 1.0
@@ -44,14 +44,14 @@ def stride_of(graph: Graph) -> int:
 
 def endings_of(graph: Graph) -> dict[str, Ending]:
     """How each output ends: in probabilities (softmax, sigmoid), class indices, or something else (logits, values)."""
-    model = load_proto(graph.path)
+    model = skeleton(graph.path)
     makers = {name: node for node in model.graph.node for name in node.output}
     return {tensor.name: _ending(tensor.name, tensor.dtype, makers) for tensor in graph.outputs}
 
 
 def channels_of(graph: Graph, name: str) -> int | None:
     """Channels that the first convolution expects of the input `name`, where nothing before it changes their number."""
-    model = load_proto(graph.path)
+    model = skeleton(graph.path)
     shapes = {tensor.name: tuple(tensor.dims) for tensor in model.graph.initializer}
     same = {name}
     for node in model.graph.node:

@@ -7,9 +7,11 @@ other makers (which would need a library to be loaded), files cut short.
 
 from __future__ import annotations
 
+import math
 import stat
 from collections.abc import Iterator
 from dataclasses import dataclass, field
+from functools import lru_cache
 from pathlib import Path, PurePosixPath, PureWindowsPath
 
 import onnx
@@ -23,6 +25,9 @@ MAX_BYTES = 2**31
 MAX_NODES = 2_000_000
 #: Operator sets that ONNX Runtime itself implements.
 KNOWN_DOMAINS = frozenset({"", "ai.onnx", "ai.onnx.ml", "com.microsoft"})
+
+#: Values of larger weights decide neither shapes nor strides.
+_DECISIVE_VALUES = 4096
 
 _NUMPY_NAMES = {
     onnx.TensorProto.FLOAT: "float32",
@@ -127,6 +132,15 @@ def load_proto(path: Path) -> onnx.ModelProto:
     return model
 
 
+def skeleton(path: Path) -> onnx.ModelProto:
+    """The parsed model without the values of its large weights, for looking at operators and shapes.
+
+    The last one is remembered, since several questions are asked of one file; it must not be changed.
+    """
+    facts = path.stat()
+    return _skeleton(path, facts.st_mtime_ns, facts.st_size)
+
+
 def proto_nodes(graph: onnx.GraphProto) -> Iterator[onnx.NodeProto]:
     """Every node of a graph and of the graphs inside its nodes."""
     waiting: list[Message] = [graph]
@@ -137,6 +151,16 @@ def proto_nodes(graph: onnx.GraphProto) -> Iterator[onnx.NodeProto]:
                 waiting.extend(attribute.graphs)
                 if attribute.HasField("g"):
                     waiting.append(attribute.g)
+
+
+@lru_cache(maxsize=1)
+def _skeleton(path: Path, _changed: int, _size: int) -> onnx.ModelProto:
+    model = load_proto(path)
+    for tensor in model.graph.initializer:
+        if math.prod(tensor.dims) > _DECISIVE_VALUES:
+            tensor.ClearField("raw_data")
+            tensor.ClearField("float_data")
+    return model
 
 
 def _content(path: Path) -> bytes:

@@ -70,7 +70,7 @@ def _fill(draft: Path, name: str, path: Path, card: Card) -> None:
 
 
 def _hashes(copy: Graph, source: Graph) -> dict[str, Any]:
-    """The data files' copies must equal their originals; the ONNX file's does not, since the card is written into it."""
+    """Copied data files must equal their originals; the ONNX file does not, since the card is written into it."""
     files = {}
     for name in source.external:
         original, copied = sha256_of(source.path.parent / name), sha256_of(copy.path.parent / name)
@@ -89,10 +89,12 @@ def _put_in_place(draft: Path, target: Path) -> None:
     try:
         if target.exists():
             os.replace(target, old)
-        os.replace(draft, target)
+        try:
+            os.replace(draft, target)
+        except OSError:
+            if old.exists():
+                os.replace(old, target)
+            raise
     except OSError as problem:
-        if old.exists() and not target.exists():
-            os.replace(old, target)
         raise CardError(f"The model cannot be put into {target}: {problem.strerror}.") from problem
-    finally:
-        shutil.rmtree(old, ignore_errors=True)
+    shutil.rmtree(old, ignore_errors=True)

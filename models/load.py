@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field, fields
+from dataclasses import dataclass, field, fields, replace
 from pathlib import Path
 from typing import Any, Literal
 
@@ -151,12 +151,21 @@ def _check_files(data: Mapping[str, Any], name: str, digest: str) -> None:
         )
 
 
+def _with_activations(card: Card, graph: Graph) -> Card:
+    """MLM has no word for what has still to be applied to an output, so the graph decides."""
+    outputs = list(card.outputs)
+    for i, true in enumerate(bare.read(graph).outputs[: len(outputs)]):
+        if outputs[i].task != "pixel-regression":
+            outputs[i] = replace(outputs[i], activation=true.activation)
+    return replace(card, outputs=tuple(outputs))
+
+
 def _read_foreign(graph: Graph, found: _Found) -> tuple[Card, Convention, list[str]]:
     reader: Callable[[], tuple[Card, list[str]]]
     convention: Convention
     if found.item:
         name, item = found.item
-        convention, reader = "mlm", lambda: (read_item(item, name), [])
+        convention, reader = "mlm", lambda: (_with_activations(read_item(item, name), graph), [])
     elif deepness.follows(graph):
         convention, reader = "deepness", lambda: deepness.read(graph)
     elif found.geoai:

@@ -102,8 +102,8 @@ def _repair_output(output: Output, shape: OutputShape, say: Say) -> Output:
     output = replace(output, name=shape.name, grid=shape.grid, stride=shape.stride, margin=shape.margin)
     if output.task == "pixel-regression":
         return _repair_regression(output, shape, say)
-    if shape.ending == "labels" or output.activation == "labels":
-        output = replace(output, activation=activation_of(shape))  # type: ignore[arg-type]
+    if (shape.ending == "labels") != (output.activation == "labels"):
+        output = replace(output, activation=activation_of(shape, shape.ending != "other"))
     if shape.channels in expected_channels(output):
         return output
     return replace(output, classes=_repair_classes(output.classes, shape, say))

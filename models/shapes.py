@@ -9,18 +9,18 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import onnx
 import onnxruntime
 
 from .errors import CardError
-from .graph import Graph, load_proto, read_graph
+from .graph import Graph, read_graph, skeleton
 
 Shape = tuple[int, ...]
+Array = np.ndarray[Any, Any]
 
-#: Values of larger weights never decide a shape; leaving them out spares memory during inference.
-_DECISIVE_VALUES = 4096
 #: A trial run on more input values than this is refused rather than risking the machine's memory.
 _TRIAL_VALUES = 2**28
 
@@ -56,7 +56,8 @@ def _check_input(name: str, dims: tuple[int | None, ...], shapes: Mapping[str, S
 
 def _by_inference(graph: Graph, input_shapes: Mapping[str, Shape]) -> dict[str, Shape] | None:
     """Shapes by ONNX's own rules, or None where these leave a dimension open."""
-    model = load_proto(graph.path)
+    model = onnx.ModelProto()
+    model.CopyFrom(skeleton(graph.path))
     _forget_shapes(model)
     for value in model.graph.input:
         if value.name in input_shapes:
@@ -71,14 +72,10 @@ def _by_inference(graph: Graph, input_shapes: Mapping[str, Shape]) -> dict[str, 
 
 
 def _forget_shapes(model: onnx.ModelProto) -> None:
-    """Drop what the file claims of shapes beyond its inputs, and the values of large weights."""
+    """Drop what the file claims of shapes beyond its inputs."""
     del model.graph.value_info[:]
     for value in model.graph.output:
         value.type.tensor_type.ClearField("shape")
-    for tensor in model.graph.initializer:
-        if math.prod(tensor.dims) > _DECISIVE_VALUES:
-            tensor.ClearField("raw_data")
-            tensor.ClearField("float_data")
 
 
 def _set_shape(value: onnx.ValueInfoProto, shape: Shape) -> None:
@@ -94,19 +91,33 @@ def _known_shape(value: onnx.ValueInfoProto) -> Shape | None:
 
 
 def _by_trial(graph: Graph, input_shapes: Mapping[str, Shape]) -> dict[str, Shape]:
+    return {name: tuple(np.shape(answer)) for name, answer in try_out(graph, input_shapes, fill=0).items()}
+
+
+def try_out(graph: Graph, input_shapes: Mapping[str, Shape], fill: float | None = None) -> dict[str, Array]:
+    """One run on the CPU: the graph's answers to inputs filled with `fill`, or with the same noise every time.
+
+    Raises:
+        CardError: the graph does not take these shapes, or they are too large to be tried.
+    """
     if sum(math.prod(shape) for shape in input_shapes.values()) > _TRIAL_VALUES:
         raise CardError(f"{graph.path.name} asks for inputs too large to be tried out.")
-    zeros = {tensor.name: np.zeros(input_shapes[tensor.name], tensor.dtype) for tensor in graph.inputs}
+    noise = np.random.default_rng(0)
+    feed = {}
+    for tensor in graph.inputs:
+        shape = input_shapes[tensor.name]
+        values = noise.random(shape) if fill is None else np.full(shape, fill)
+        feed[tensor.name] = values.astype(tensor.dtype)
     options = onnxruntime.SessionOptions()
     options.log_severity_level = 4
     options.intra_op_num_threads = 1
     try:
         session = onnxruntime.InferenceSession(str(graph.path), options, providers=["CPUExecutionProvider"])
-        answers = session.run(None, zeros)
+        answers = session.run(None, feed)
     except Exception as problem:  # ONNX Runtime's errors share no other base
         said = " and ".join("×".join(map(str, shape)) for shape in input_shapes.values())
         raise CardError(f"{graph.path.name} does not run on inputs of {said}: {_first_line(problem)}") from problem
-    return {tensor.name: tuple(np.shape(answer)) for tensor, answer in zip(session.get_outputs(), answers, strict=True)}
+    return {tensor.name: np.asarray(answer) for tensor, answer in zip(session.get_outputs(), answers, strict=True)}
 
 
 def _first_line(problem: Exception) -> str:

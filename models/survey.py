@@ -6,11 +6,13 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from typing import Literal
 
+import numpy as np
+
 from .anatomy import Ending, channels_of, endings_of
 from .card import Card
 from .errors import CardError
 from .graph import Graph, Tensor
-from .shapes import Shape, infer_output_shapes
+from .shapes import Array, Shape, infer_output_shapes, try_out
 
 #: Tile size for graphs that take any: large enough for five halvings, small enough for a quick trial.
 FREE_SIZE = 256
@@ -84,6 +86,26 @@ def survey(graph: Graph, card: Card | None = None) -> Survey:
     return replace(found, outputs=outputs, batch=_true_batch(graph, found, small))
 
 
+def probability_outputs(graph: Graph, found: Survey) -> frozenset[str]:
+    """Outputs that give probabilities: they end in a softmax or sigmoid, or a run on noise looks like it.
+
+    A softmax may be written out in other operators; values between 0 and 1 that add up to 1 over several channels are
+    taken for one.
+    """
+    sure = {shape.name for shape in found.outputs if shape.ending in ("softmax", "sigmoid")}
+    open_ = [shape for shape in found.outputs if shape.ending == "other"]
+    answers = try_out(graph, _feed(found, found.size)) if open_ else {}
+    likely = {shape.name for shape in open_ if _is_probability(answers[shape.name], shape)}
+    return frozenset(sure | likely)
+
+
+def _is_probability(values: Array, shape: OutputShape) -> bool:
+    bounded = bool(np.isfinite(values).all() and values.min() >= 0 and values.max() <= 1 + 1e-5)
+    if shape.channels == 1 or not bounded:
+        return bounded
+    return bool(np.allclose(values.sum(axis=1), 1, atol=1e-3))
+
+
 def _tile_size(graph: Graph, card: Card | None) -> tuple[int, bool]:
     """Side of the tile, and whether the graph takes no other (which a card may know better than its dimensions)."""
     if card and card.tiling.fixed:
@@ -143,6 +165,10 @@ def _declared_batch(graph: Graph) -> int | None:
 
 
 def _shapes(graph: Graph, found: Survey, size: int, batch: int | None = None) -> dict[str, Shape]:
+    return infer_output_shapes(graph, _feed(found, size, batch))
+
+
+def _feed(found: Survey, size: int, batch: int | None = None) -> dict[str, Shape]:
     batch = batch or found.batch or 1
     shapes: dict[str, Shape] = {}
     for shape in found.inputs:
@@ -150,7 +176,7 @@ def _shapes(graph: Graph, found: Survey, size: int, batch: int | None = None) ->
         side = size // shape.ratio
         tile = {"vector": (), "NCHW": (side, side), "NCTHW": (shape.times, side, side)}[shape.layout]
         shapes[shape.name] = (batch, channels, *tile)
-    return infer_output_shapes(graph, shapes)
+    return shapes
 
 
 def _true_batch(graph: Graph, found: Survey, small: Mapping[str, Shape]) -> int | None:

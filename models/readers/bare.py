@@ -3,28 +3,30 @@
 from __future__ import annotations
 
 from ..anatomy import stride_of
-from ..card import Card, Channel, LocationRecipe, Output, Slot, Tiling
+from ..card import Activation, Card, Channel, LocationRecipe, Output, Slot, Tiling
 from ..errors import CardError
 from ..graph import Graph
-from ..survey import FREE_SIZE, InputShape, OutputShape, Survey, survey
+from ..survey import FREE_SIZE, InputShape, OutputShape, Survey, probability_outputs, survey
 from .defaults import default_classes, safe_name
 
 #: Tile size for graphs that take any.
 _DEFAULT_TILE = 2 * FREE_SIZE
 
 
-def read(graph: Graph) -> Card:
+def read(graph: Graph, found: Survey | None = None) -> Card:
     """The card that a graph alone can tell.
 
     Each input becomes a slot (each date of an N×C×T×H×W input too), the first image the role ``imagery``; each output
     becomes a segmentation head with numbered classes. Everything that is a guess is listed in ``unknown``.
+    `found` spares a second survey.
 
     Raises:
         CardError: the graph has inputs or outputs that no layers fit.
     """
-    found = survey(graph)
+    found = found or survey(graph)
     slots = _slots(found, graph)
-    outputs = tuple(_output(shape) for shape in found.outputs)
+    sure = probability_outputs(graph, found)
+    outputs = tuple(_output(shape, shape.name in sure) for shape in found.outputs)
     return Card(
         name=safe_name(graph.path.stem),
         slots=slots,
@@ -32,7 +34,7 @@ def read(graph: Graph) -> Card:
         title=graph.path.stem,
         tiling=tiling_of(found),
         stride=stride_of(graph),
-        unknown=("gsd", *_unknown_slots(slots, found), *_unknown_outputs(found)),
+        unknown=("gsd", *_unknown_slots(slots, found), *_unknown_outputs(found, sure)),
     )
 
 
@@ -41,11 +43,11 @@ def tiling_of(found: Survey) -> Tiling:
     return Tiling(size=found.size if found.fixed else _DEFAULT_TILE, fixed=found.fixed, batch=found.batch)
 
 
-def activation_of(shape: OutputShape) -> str:
-    """What has still to be applied to a classifying output: nothing where it ends in probabilities."""
+def activation_of(shape: OutputShape, probabilities: bool) -> Activation:
+    """What has still to be applied to a classifying output: nothing where it gives probabilities."""
     if shape.ending == "labels":
         return "labels"
-    if shape.ending in ("softmax", "sigmoid"):
+    if probabilities:
         return "none"
     return "sigmoid" if shape.channels == 1 else "softmax"
 
@@ -88,12 +90,12 @@ def _location(shape: InputShape, graph: Graph) -> LocationRecipe:
     )
 
 
-def _output(shape: OutputShape) -> Output:
+def _output(shape: OutputShape, probabilities: bool) -> Output:
     return Output(
         name=shape.name,
         task="semantic-segmentation",
         classes=default_classes(shape.channels),
-        activation=activation_of(shape),  # type: ignore[arg-type]
+        activation=activation_of(shape, probabilities),
         grid=shape.grid,
         stride=shape.stride,
         margin=shape.margin,
@@ -115,10 +117,10 @@ def _unknown_slots(slots: tuple[Slot, ...], found: Survey) -> list[str]:
     return missing
 
 
-def _unknown_outputs(found: Survey) -> list[str]:
+def _unknown_outputs(found: Survey, sure: frozenset[str]) -> list[str]:
     missing: list[str] = []
     for i, shape in enumerate(found.outputs):
         missing += [f"outputs[{i}].task", f"outputs[{i}].classes"]
-        if shape.ending == "other":
+        if shape.ending == "other" and shape.name not in sure:
             missing.append(f"outputs[{i}].activation")
     return missing

@@ -1,8 +1,8 @@
 """Cards from the metadata keys that the QGIS plugin Deepness reads.
 
 Conventions, from Deepness's documentation and code (PUTvision/qgis-plugin-deepness): every value is a JSON text;
-images are divided by 255 and then standardised; outputs are taken as they are, values below ``seg_thresh`` count as 0
-and the highest channel wins; one channel, or none (N×H×W), is a binary head whose only name is the second class.
+images are divided by 255 and then standardised; outputs are taken for probabilities, those below ``seg_thresh`` count
+as 0 and the highest channel wins; one channel, or none (N×H×W), is a binary head whose only name is the second class.
 """
 
 from __future__ import annotations
@@ -14,10 +14,10 @@ from collections.abc import Callable
 from dataclasses import replace
 from typing import Any
 
-from ..card import Card, Channel, ClassInfo, Output, Scaling, Slot
+from ..card import Card, Channel, ClassInfo, Output, Scaling, Slot, Task, Tiling
 from ..errors import CardError
 from ..graph import Graph
-from ..survey import OutputShape, survey
+from ..survey import Survey, survey
 from . import bare
 from .defaults import default_classes
 
@@ -28,7 +28,7 @@ _KEYS = frozenset(
         *("reg_output_scaling", "det_conf", "det_iou_thresh", "det_type"),
     }
 )
-_TASKS = {"segmentor": "semantic-segmentation", "regressor": "pixel-regression"}
+_TASKS: dict[str, Task] = {"segmentor": "semantic-segmentation", "regressor": "pixel-regression"}
 #: More text than this is no list of names.
 _MAX_TEXT = 1_000_000
 _WHITE = 255.0
@@ -52,13 +52,14 @@ def read(graph: Graph) -> tuple[Card, list[str]]:
     said: list[str] = []
     keys = _Keys(graph, said.append)
     task = _task(keys, graph)
-    card = bare.read(graph)
+    found = survey(graph)
+    card = bare.read(graph, found)
     gsd = keys.number("resolution", positive=True)
     card = replace(
         card,
         gsd=None if gsd is None else round(gsd / 100, 6),
         slots=_slots(card, keys),
-        outputs=_outputs(card, task, keys, graph),
+        outputs=_outputs(card, task, keys, found),
         tiling=_tiling(card, keys),
         unknown=_unknown(card, gsd, keys),
     )
@@ -126,7 +127,7 @@ def _finite(value: object) -> float | None:
     return number if math.isfinite(number) else None
 
 
-def _task(keys: _Keys, graph: Graph) -> str:
+def _task(keys: _Keys, graph: Graph) -> Task:
     kind = keys.value("model_type")
     if kind is None:
         keys.say("The Deepness key model_type is missing; the model is taken for a Segmentor.")
@@ -184,9 +185,8 @@ def _fit(key: str, values: list[float], count: int, say: Say) -> list[float]:
     return fitted
 
 
-def _outputs(card: Card, task: str, keys: _Keys, graph: Graph) -> tuple[Output, ...]:
+def _outputs(card: Card, task: Task, keys: _Keys, found: Survey) -> tuple[Output, ...]:
     names = _class_names(keys)
-    shapes = {shape.name: shape for shape in survey(graph).outputs}
     threshold = keys.number("seg_thresh") if task == "semantic-segmentation" else None
     scale = keys.number("reg_output_scaling") if task == "pixel-regression" else None
     if scale == 0:
@@ -197,11 +197,11 @@ def _outputs(card: Card, task: str, keys: _Keys, graph: Graph) -> tuple[Output, 
     outputs = []
     for i, output in enumerate(card.outputs):
         own = names[i] if i < len(names) else ()
-        head = replace(output, task=task, threshold=threshold, title=own[0] if len(own) == 1 else "")  # type: ignore[arg-type]
+        head = replace(output, task=task, threshold=threshold, title=own[0] if len(own) == 1 else "")
         if task == "pixel-regression":
             outputs.append(_regression(head, own, scale))
         else:
-            outputs.append(_segmentation(head, own, shapes[output.name]))
+            outputs.append(_segmentation(head, own, found.output(output.name).channels, keys.say))
     return tuple(outputs)
 
 
@@ -211,14 +211,15 @@ def _regression(output: Output, names: tuple[str, ...], scale: float | None) -> 
     return replace(output, classes=classes, activation="none", scaling=Scaling(scale=scale or 1.0))
 
 
-def _segmentation(output: Output, names: tuple[str, ...], shape: OutputShape) -> Output:
-    """Deepness takes outputs for probabilities whatever the graph ends in, so no activation is added."""
-    activation = "labels" if shape.ending == "labels" else "none"
-    if not names or (shape.channels == 1 and len(names) <= 2):
-        classes = default_classes(shape.channels, names)
-    else:
-        classes = tuple(ClassInfo(i, name) for i, name in enumerate(names))
-    return replace(output, activation=activation, classes=classes)  # type: ignore[arg-type]
+def _segmentation(output: Output, names: tuple[str, ...], channels: int, say: Say) -> Output:
+    if output.activation in ("softmax", "sigmoid"):
+        say(
+            f"The output '{output.name}' does not give probabilities, which Deepness expects; a {output.activation} is "
+            "applied."
+        )
+    if not names or (channels == 1 and len(names) == 1):
+        return replace(output, classes=default_classes(channels, names))
+    return replace(output, classes=tuple(ClassInfo(i, name) for i, name in enumerate(names)))
 
 
 def _class_names(keys: _Keys) -> list[tuple[str, ...]]:
@@ -244,7 +245,7 @@ def _names(part: object, key: str, say: Say) -> tuple[str, ...]:
     return tuple(numbered[channel] for channel in ordered)
 
 
-def _tiling(card: Card, keys: _Keys) -> Any:
+def _tiling(card: Card, keys: _Keys) -> Tiling:
     key = "tile_size" if "tile_size" in keys else "tiles_size"
     size = keys.number(key, positive=True)
     tiling = card.tiling

@@ -10,14 +10,14 @@ from collections.abc import Callable, Mapping
 from dataclasses import replace
 from typing import Any
 
-from ..card import Card, ClassInfo, Output, Scaling, Slot, Tiling
+from ..card import Card, ClassInfo, Output, Scaling, Slot, Task, Tiling
 from ..errors import CardError
 from ..graph import Graph
 from . import bare
 from .defaults import safe_name
 
 _MARKS = frozenset({"input_channels", "input_height", "input_width", "id2label", "output_names", "num_labels"})
-_TASKS = {
+_TASKS: dict[str, Task] = {
     "segmentation": "semantic-segmentation",
     "semantic-segmentation": "semantic-segmentation",
     "depth-estimation": "pixel-regression",
@@ -68,7 +68,7 @@ def _slot(slot: Slot) -> Slot:
     return replace(slot, channels=channels)
 
 
-def _outputs(card: Card, task: str, sidecar: Mapping[str, Any], say: Say) -> tuple[Output, ...]:
+def _outputs(card: Card, task: Task, sidecar: Mapping[str, Any], say: Say) -> tuple[Output, ...]:
     """The first named output holds the answer; geoai exports no second head for these tasks."""
     names = sidecar.get("output_names")
     wanted = str(names[0]) if isinstance(names, list) and names else card.outputs[0].name

@@ -10,12 +10,12 @@ import re
 from collections.abc import Mapping
 from typing import Any
 
-from ..card import Card, Channel, ClassInfo, Output, Scaling, Slot, Tiling
+from ..card import Card, Channel, ClassInfo, Output, Scaling, Slot, Task, Tiling
 from ..errors import CardError
 from ..mlm_schema import CLASS_FIELDS, check_properties
 from .defaults import default_classes, safe_name
 
-_TASKS = {
+_TASKS: dict[str, Task] = {
     "semantic-segmentation": "semantic-segmentation",
     "segmentation": "semantic-segmentation",
     "regression": "pixel-regression",
@@ -198,7 +198,7 @@ def _output(part: Mapping[str, Any], where: str) -> Output:
         classes = default_classes(channels)
     return Output(
         name=str(part.get("name") or ""),
-        task=task,  # type: ignore[arg-type]
+        task=task,
         classes=classes if task != "pixel-regression" else (),
         grid="tile" if len(order) == 2 else "pixel",
     )
