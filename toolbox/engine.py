@@ -83,7 +83,9 @@ class Engine:
         folder.mkdir(parents=True, exist_ok=True)
         path = folder / f"{command}.job.json"
         path.write_text(json.dumps(job.to_dict(), indent=1), encoding="utf-8")
-        return self._command_result([command, str(path)], folder, on_event, is_cancelled)
+        # Only a run listens on its standard input; the short commands are simply ended.
+        control = ["--control"] if command == "run" else []
+        return self._command_result([command, str(path), *control], folder, on_event, is_cancelled)
 
     def _command_result(
         self, arguments: list[str], folder: Path, on_event: OnEvent, is_cancelled: IsCancelled
@@ -91,11 +93,12 @@ class Engine:
         folder.mkdir(parents=True, exist_ok=True)
         log = folder / "engine.log"
         with log.open("ab") as errors:
-            child = _Child([*self._command, *arguments, "--control"], folder, errors)
+            child = _Child([*self._command, *arguments], folder, errors)
+            grace = self._grace if "--control" in arguments else 0.0
             try:
-                return _listen(child, log, on_event, is_cancelled, self._grace)
+                return _listen(child, log, on_event, is_cancelled, grace)
             finally:
-                child.end(self._grace)
+                child.end(grace)
 
 
 class _Child:
@@ -177,7 +180,7 @@ def _listen(child: _Child, log: Path, on_event: OnEvent, is_cancelled: IsCancell
         if event is not None:
             last = event if isinstance(event, (Result, Failed)) else last
             _tell(event, on_event)
-    code = child.wait(grace)
+    code = child.wait(max(grace, GRACE))
     if deadline is not None and not isinstance(last, Result):
         raise Cancelled("The run was cancelled.")
     _tell_strays(strays, log, on_event)

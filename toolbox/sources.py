@@ -35,6 +35,8 @@ _SECRET = re.compile(
     re.IGNORECASE,
 )
 _IMAGE_TYPES = (Qgis.DataType.ARGB32, Qgis.DataType.ARGB32_Premultiplied)
+#: Providers that know a layer's extent without reading it whole.
+_QUICK_EXTENT = ("ogr", "memory")
 _GEOMETRY = {
     QgsWkbTypes.GeometryType.PointGeometry: "point",
     QgsWkbTypes.GeometryType.LineGeometry: "line",
@@ -117,7 +119,8 @@ class VectorInput:
     geometry: str
     """``point``, ``line``, ``polygon``, or empty for mixed ones."""
     crs: QgsCoordinateReferenceSystem
-    extent: QgsRectangle
+    extent: Optional[QgsRectangle] = None
+    """None where asking for it would make a server count."""
     attribution: tuple[str, ...] = ()
     staging: Optional[VectorOrder] = None
 
@@ -191,7 +194,7 @@ def describe_vector(layer: QgsVectorLayer) -> VectorInput:
         fields=tuple(layer.fields().names()),
         geometry=_GEOMETRY.get(layer.geometryType(), ""),
         crs=layer.crs(),
-        extent=layer.extent(),
+        extent=layer.extent() if layer.providerType() in _QUICK_EXTENT else None,
         attribution=_attribution(layer),
         staging=order,
     )

@@ -1,0 +1,103 @@
+"""QGIS with Processing, the provider, small models and clipped real layers."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+from pathlib import Path
+
+import pytest
+from qgis.core import QgsApplication, QgsProcessingContext, QgsProcessingFeedback, QgsProject, QgsRasterLayer, QgsVectorLayer
+
+ENGINE = Path(__file__).resolve().parents[2] / ".venv-engine" / "bin" / "python"
+AERIAL = "3420B_2010_328_RGB_LATLNG.tif"
+#: 100 m around a street corner of Swellendam, inside the aerial tile: xmin, xmax, ymin, ymax.
+TOWN = "20.4400,20.4420,-34.0235,-34.0220 [EPSG:4326]"
+
+
+@pytest.fixture(scope="session")
+def engine_python() -> Path:
+    """The engine's Python; absent it skips, except under CI."""
+    python = Path(os.environ.get("FUSION_MAPPER_ENGINE") or ENGINE)
+    if python.is_file():
+        return python
+    message = f"the engine's environment is not at {python}; run `make setup`"
+    if os.environ.get("CI"):
+        pytest.fail(message)
+    pytest.skip(message)
+
+
+@pytest.fixture(scope="session")
+def models(engine_python, tmp_path_factory) -> Path:
+    """A folder with ``tiny-landcover.onnx`` and ``tiny-regression.onnx``, each with its card beside it."""
+    folder = tmp_path_factory.mktemp("models")
+    script = Path(__file__).with_name("write_models.py")
+    subprocess.run([engine_python, script, folder], check=True, env={"OMP_NUM_THREADS": "1", "PATH": os.defpath})
+    return folder
+
+
+@pytest.fixture(scope="session")
+def provider(qgis_app, qgis_processing):
+    """The provider, registered as QGIS does."""
+    from fusion_mapper.toolbox.provider import FusionMapperProvider
+
+    provider = FusionMapperProvider()
+    QgsApplication.processingRegistry().addProvider(provider)
+    yield provider
+    QgsApplication.processingRegistry().removeProvider(provider)
+
+
+@pytest.fixture
+def project(qgis_app) -> QgsProject:
+    """The project, empty before and after."""
+    QgsProject.instance().clear()
+    yield QgsProject.instance()
+    QgsProject.instance().clear()
+
+
+class Ears(QgsProcessingFeedback):
+    """A feedback that remembers."""
+
+    def __init__(self) -> None:
+        super().__init__(False)
+        self.said: list[str] = []
+        self.warned: list[str] = []
+        self.errors: list[str] = []
+
+    def pushInfo(self, info):
+        self.said.append(info)
+
+    def pushWarning(self, warning):
+        self.warned.append(warning)
+
+    def reportError(self, error, fatalError=False):
+        self.errors.append(error)
+
+
+@pytest.fixture
+def ears() -> Ears:
+    return Ears()
+
+
+@pytest.fixture
+def context(project) -> QgsProcessingContext:
+    context = QgsProcessingContext()
+    context.setProject(project)
+    return context
+
+
+@pytest.fixture
+def swellendam(shared_data, project) -> dict[str, object]:
+    """Real layers of one place, in the project: aerial RGBA, SRTM in UTM, roads, buildings, rivers, farms."""
+    folder = shared_data / "swellendam"
+    layers = {
+        "aerial": QgsRasterLayer(str(folder / AERIAL), "3420B"),
+        "srtm": QgsRasterLayer(str(folder / "srtm_41_19.tif"), "srtm"),
+        "roads": QgsVectorLayer(f"{folder}/training_data.gpkg|layername=roads", "roads", "ogr"),
+        "buildings": QgsVectorLayer(f"{folder}/training_data.gpkg|layername=buildings", "buildings", "ogr"),
+        "rivers": QgsVectorLayer(f"{folder}/rivers.shp", "rivers", "ogr"),
+        "farms": QgsVectorLayer(f"{folder}/farms_33S.shp", "farms", "ogr"),
+    }
+    assert all(layer.isValid() for layer in layers.values())
+    project.addMapLayers(layers.values(), False)
+    return layers

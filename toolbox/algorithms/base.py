@@ -1,0 +1,155 @@
+"""What all algorithms share: words, parameters' help, the engine's voice, and errors as Processing knows them."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Optional
+
+from qgis.core import (
+    QgsProcessingAlgorithm,
+    QgsProcessingContext,
+    QgsProcessingException,
+    QgsProcessingFeedback,
+    QgsProcessingOutputLayerDefinition,
+    QgsProcessingParameterDefinition,
+    QgsProcessingUtils,
+)
+from qgis.PyQt.QtCore import QCoreApplication, QUuid
+from qgis.PyQt.QtGui import QIcon
+
+from ...inference.errors import Cancelled, FusionMapperError
+from ..engine import Engine, EngineFailed
+from ..environment import PLUGIN_ROOT, EngineMissing, find_engine
+from ..runs import FinishedRun, RunRequest, execute
+
+ICON = PLUGIN_ROOT / "resources" / "icon.svg"
+
+
+def tr(text: str) -> str:
+    """The text in the user's language."""
+    return QCoreApplication.translate("FusionMapperToolbox", text)
+
+
+class FusionAlgorithm(QgsProcessingAlgorithm):
+    """An algorithm that the engine runs.
+
+    A subclass adds its parameters in `initAlgorithm`, turns them into plain values in `collect` (where layers live) and
+    makes the results from those in `make` (in the background).
+    """
+
+    def createInstance(self) -> FusionAlgorithm:
+        return type(self)()
+
+    def icon(self) -> QIcon:
+        return QIcon(str(ICON))
+
+    def svgIconPath(self) -> str:
+        return str(ICON)
+
+    def canExecute(self) -> tuple[bool, str]:
+        try:
+            find_engine()
+        except EngineMissing as problem:
+            return False, str(problem)
+        return True, ""
+
+    def add(self, parameter: QgsProcessingParameterDefinition, text: str, advanced: bool = False) -> None:
+        """Add a parameter with its help; advanced ones are folded away."""
+        parameter.setHelp(text)
+        if advanced:
+            parameter.setFlags(parameter.flags() | QgsProcessingParameterDefinition.Flag.FlagAdvanced)
+        self.addParameter(parameter)
+
+    def collect(self, parameters: dict[str, object], context: QgsProcessingContext) -> object:
+        """The parameters as plain values, checked; raises FusionMapperError with what is wrong."""
+        raise NotImplementedError
+
+    def make(
+        self, collected: object, parameters: dict[str, object], context: QgsProcessingContext, listener: FeedbackListener
+    ) -> dict[str, object]:
+        """Make the results; raises FusionMapperError."""
+        raise NotImplementedError
+
+    def checkParameterValues(
+        self, parameters: dict[str, object], context: QgsProcessingContext
+    ) -> tuple[bool, str]:
+        fine, sentence = super().checkParameterValues(parameters, context)
+        if not fine:
+            return fine, sentence
+        try:
+            self.collect(parameters, context)
+        except FusionMapperError as problem:
+            return False, str(problem)
+        return True, ""
+
+    def prepareAlgorithm(
+        self, parameters: dict[str, object], context: QgsProcessingContext, feedback: QgsProcessingFeedback
+    ) -> bool:
+        try:
+            self._collected = self.collect(parameters, context)
+        except FusionMapperError as problem:
+            raise QgsProcessingException(str(problem)) from problem
+        return True
+
+    def processAlgorithm(
+        self, parameters: dict[str, object], context: QgsProcessingContext, feedback: QgsProcessingFeedback
+    ) -> dict[str, object]:
+        try:
+            return self.make(self._collected, parameters, context, FeedbackListener(feedback))
+        except Cancelled:
+            return {}
+        except EngineFailed as problem:
+            if problem.details:
+                feedback.pushConsoleInfo(problem.details)
+            raise QgsProcessingException(str(problem)) from problem
+        except FusionMapperError as problem:
+            raise QgsProcessingException(str(problem)) from problem
+
+    def run_engine(self, request: RunRequest, listener: FeedbackListener) -> FinishedRun:
+        """Run the request with the engine that is set up."""
+        return execute(request, Engine(), listener)
+
+
+class FeedbackListener:
+    """A run's listener that speaks to Processing's feedback."""
+
+    def __init__(self, feedback: QgsProcessingFeedback) -> None:
+        self._feedback = feedback
+        self._stage: Optional[str] = None
+
+    def say(self, text: str) -> None:
+        self._feedback.pushInfo(text)
+
+    def warn(self, text: str) -> None:
+        self._feedback.pushWarning(text)
+
+    def progress(self, percent: float, stage: str) -> None:
+        self._feedback.setProgress(percent)
+        if stage != self._stage:
+            self._stage = stage
+            self._feedback.setProgressText(stage)
+
+    def is_cancelled(self) -> bool:
+        return self._feedback.isCanceled()
+
+
+def temporary_folder() -> Path:
+    """A folder that Processing deletes when QGIS ends."""
+    unique = QUuid.createUuid().toString(QUuid.StringFormat.WithoutBraces)
+    return Path(QgsProcessingUtils.tempFolder()) / f"fusion_mapper-{unique}"
+
+
+def is_chosen(parameters: dict[str, object], name: str) -> bool:
+    """Whether a destination was asked for."""
+    value = parameters.get(name)
+    if isinstance(value, QgsProcessingOutputLayerDefinition):
+        value = value.sink.staticValue()
+    return value not in (None, "")
+
+
+def wants_loading(parameters: dict[str, object]) -> bool:
+    """Whether the caller (the toolbox in the window) loads results into a project."""
+    return any(
+        isinstance(value, QgsProcessingOutputLayerDefinition) and value.destinationProject is not None
+        for value in parameters.values()
+    )

@@ -1,0 +1,119 @@
+"""The parameters that say where and how finely to map."""
+
+from __future__ import annotations
+
+from typing import Optional
+
+from qgis.core import (
+    QgsProcessing,
+    QgsProcessingContext,
+    QgsProcessingParameterBoolean,
+    QgsProcessingParameterCrs,
+    QgsProcessingParameterExtent,
+    QgsProcessingParameterNumber,
+    QgsProcessingParameterRasterLayer,
+    QgsProcessingParameterVectorLayer,
+)
+
+from ...inference.errors import RequestError
+from ...inference.job import GridSpec
+from ..sources import RasterInput, VectorInput, describe
+from .base import FusionAlgorithm, tr
+from .layers import given_raster
+
+
+def add_grid(algorithm: FusionAlgorithm, area: bool = True) -> None:
+    """Extent, area, resolution, CRS, and whether to keep the layer's own pixels."""
+    algorithm.add(
+        QgsProcessingParameterExtent("EXTENT", tr("Extent"), optional=True),
+        tr("What to map; the whole of the first raster layer when empty."),
+    )
+    if area:
+        algorithm.add(
+            QgsProcessingParameterVectorLayer(
+                "AREA", tr("Area"), [QgsProcessing.SourceType.TypeVectorPolygon], optional=True
+            ),
+            tr("Polygons outside which the result is nodata."),
+        )
+    algorithm.add(
+        QgsProcessingParameterNumber(
+            "RESOLUTION",
+            tr("Resolution (ground metres)"),
+            QgsProcessingParameterNumber.Type.Double,
+            optional=True,
+            minValue=0.0,
+        ),
+        tr("Size of a pixel on the ground in metres, in any CRS; the model's own when empty."),
+    )
+    algorithm.add(
+        QgsProcessingParameterCrs("CRS", tr("CRS of the result"), optional=True),
+        tr("That of the first raster layer when empty."),
+        advanced=True,
+    )
+    algorithm.add(
+        QgsProcessingParameterBoolean("NATIVE", tr("Keep the layer's own pixels"), defaultValue=False, optional=True),
+        tr("Map on the pixels of the first raster layer, whatever resolution the model was trained with."),
+        advanced=True,
+    )
+
+
+def add_reference(algorithm: FusionAlgorithm) -> None:
+    algorithm.add(
+        QgsProcessingParameterRasterLayer("REFERENCE", tr("Reference raster"), optional=True),
+        tr("A raster on whose pixels the result lies."),
+    )
+
+
+def given_grid(
+    algorithm: FusionAlgorithm, parameters: dict[str, object], context: QgsProcessingContext
+) -> GridSpec:
+    """The grid as asked for, without area and reference."""
+    crs = algorithm.parameterAsCrs(parameters, "CRS", context)
+    resolution = algorithm.parameterAsDouble(parameters, "RESOLUTION", context) if parameters.get("RESOLUTION") else None
+    return GridSpec(
+        resolution=resolution or None,
+        native=algorithm.parameterAsBool(parameters, "NATIVE", context),
+        crs=(crs.authid() or crs.toWkt()) if crs.isValid() else None,
+        **_extent(algorithm, parameters, context),
+    )
+
+
+def given_area(
+    algorithm: FusionAlgorithm, parameters: dict[str, object], context: QgsProcessingContext
+) -> Optional[VectorInput]:
+    """The area's polygons, or None."""
+    if not parameters.get("AREA"):
+        return None
+    layer = algorithm.parameterAsVectorLayer(parameters, "AREA", context)
+    if layer is None:
+        raise RequestError(f"AREA is '{parameters['AREA']}', which is neither a vector layer nor a file that can be read.")
+    area = describe(layer)
+    if area.geometry not in ("polygon", ""):
+        raise RequestError(f"The area layer '{area.name}' has {area.geometry}s; choose a layer of polygons.")
+    return area
+
+
+def given_reference(
+    algorithm: FusionAlgorithm, parameters: dict[str, object], context: QgsProcessingContext
+) -> Optional[RasterInput]:
+    """The reference raster, or None."""
+    layer = given_raster(algorithm, parameters, "REFERENCE", context)
+    if layer is None:
+        return None
+    reference = describe(layer)
+    if not all(reference.size):
+        raise RequestError(f"The reference '{reference.name}' is a map service without pixels of its own; choose a file.")
+    return reference
+
+
+def _extent(
+    algorithm: FusionAlgorithm, parameters: dict[str, object], context: QgsProcessingContext
+) -> dict[str, object]:
+    if not parameters.get("EXTENT"):
+        return {}
+    extent = algorithm.parameterAsExtent(parameters, "EXTENT", context)
+    if extent.isNull() or extent.isEmpty():
+        raise RequestError("EXTENT is empty; give xmin,xmax,ymin,ymax and the CRS in brackets.")
+    crs = algorithm.parameterAsExtentCrs(parameters, "EXTENT", context)
+    corners = extent.xMinimum(), extent.yMinimum(), extent.xMaximum(), extent.yMaximum()
+    return {"extent": corners, "extent_crs": (crs.authid() or crs.toWkt()) if crs.isValid() else None}

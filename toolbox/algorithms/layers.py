@@ -1,0 +1,145 @@
+"""The parameters in which layers are chosen, and the layers as plain values."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import Optional
+
+from qgis.core import (
+    QgsMapLayer,
+    QgsProcessing,
+    QgsProcessingContext,
+    QgsProcessingParameterEnum,
+    QgsProcessingParameterMultipleLayers,
+    QgsProcessingParameterNumber,
+    QgsProcessingParameterRasterLayer,
+    QgsProcessingParameterString,
+    QgsProcessingUtils,
+)
+
+from ...inference.errors import RequestError
+from ..matching import Given, Layer
+from ..slots import SlotLine, parse_slots
+from ..sources import RasterInput, VectorInput, describe
+from .base import FusionAlgorithm, tr
+
+UNREADABLE = ("stop", "skip")
+
+
+def add_imagery(algorithm: FusionAlgorithm) -> None:
+    algorithm.add(
+        QgsProcessingParameterMultipleLayers(
+            "IMAGERY", tr("Imagery"), QgsProcessing.SourceType.TypeRaster, optional=True
+        ),
+        tr(
+            "Raster layers with imagery. Several layers are one mosaic when each has all bands, or one stack when "
+            "together they have as many bands as the model takes. A model of two dates takes one layer for each, in "
+            "this order."
+        ),
+    )
+
+
+def add_osm(algorithm: FusionAlgorithm, optional: bool = True) -> None:
+    algorithm.add(
+        QgsProcessingParameterMultipleLayers(
+            "OSM", tr("OpenStreetMap layers"), QgsProcessing.SourceType.TypeVectorAnyGeometry, optional=optional
+        ),
+        tr(
+            "Vector layers with OpenStreetMap tags: roads, waterways, water, buildings. Which features become which "
+            "channel follows from their tags, or, where a layer has none, from its name."
+        ),
+    )
+
+
+def add_dem(algorithm: FusionAlgorithm, optional: bool = True) -> None:
+    algorithm.add(
+        QgsProcessingParameterRasterLayer("DEM", tr("Elevation model"), optional=optional),
+        tr("Elevations in metres, in any CRS and resolution. Slope and the like are computed from it."),
+    )
+
+
+def add_prior(algorithm: FusionAlgorithm) -> None:
+    algorithm.add(
+        QgsProcessingParameterMultipleLayers("PRIOR", tr("Priors"), QgsProcessing.SourceType.TypeRaster, optional=True),
+        tr("Coarse class rasters, and other rasters that a model asks for."),
+    )
+
+
+def add_slots(algorithm: FusionAlgorithm) -> None:
+    algorithm.add(
+        QgsProcessingParameterString("SLOTS", tr("Layers by slot"), multiLine=True, optional=True),
+        tr(
+            "For what the choices above cannot settle: one line a layer, slot=layer or slot=layer:bands, for example "
+            "imagery_spring=March scene:1,2,3,4. The layer is named by its id, its name or its path; a semicolon "
+            "separates lines too."
+        ),
+        advanced=True,
+    )
+
+
+def add_reading(algorithm: FusionAlgorithm) -> None:
+    """What to do with what cannot be read, and how much may be fetched."""
+    algorithm.add(
+        QgsProcessingParameterEnum(
+            "UNREADABLE", tr("Unreadable data"), UNREADABLE, usesStaticStrings=True, defaultValue=UNREADABLE[0]
+        ),
+        tr("What becomes of features and blocks that cannot be read: stop, or skip them and count them in a warning."),
+        advanced=True,
+    )
+    algorithm.add(
+        QgsProcessingParameterNumber(
+            "FETCH_LIMIT",
+            tr("Limit for map services (million pixels)"),
+            QgsProcessingParameterNumber.Type.Double,
+            defaultValue=64.0,
+            minValue=0.0,
+        ),
+        tr("No more pixels than this are fetched from a map service (WMS, XYZ, WCS)."),
+        advanced=True,
+    )
+
+
+def given_layers(
+    algorithm: FusionAlgorithm, parameters: dict[str, object], context: QgsProcessingContext
+) -> Given:
+    """All layers that were chosen, as plain values.
+
+    Raises:
+        RequestError: when a layer is broken or is not found.
+    """
+    return Given(
+        imagery=_rasters(algorithm.parameterAsLayerList(parameters, "IMAGERY", context)),
+        osm=_vectors(algorithm.parameterAsLayerList(parameters, "OSM", context)),
+        dem=_rasters([given_raster(algorithm, parameters, "DEM", context)]),
+        prior=_rasters(algorithm.parameterAsLayerList(parameters, "PRIOR", context)),
+        bound=tuple(
+            _bound(line, context) for line in parse_slots(algorithm.parameterAsString(parameters, "SLOTS", context))
+        ),
+    )
+
+
+def given_raster(
+    algorithm: FusionAlgorithm, parameters: dict[str, object], name: str, context: QgsProcessingContext
+) -> Optional[QgsMapLayer]:
+    """The raster layer of a parameter, or None where nothing was chosen."""
+    if not parameters.get(name):
+        return None
+    layer = algorithm.parameterAsRasterLayer(parameters, name, context)
+    if layer is None:
+        raise RequestError(f"{name} is '{parameters[name]}', which is neither a raster layer nor a file that can be read.")
+    return layer
+
+
+def _rasters(layers: Iterable[Optional[QgsMapLayer]]) -> tuple[RasterInput, ...]:
+    return tuple(describe(layer) for layer in layers if layer is not None)
+
+
+def _vectors(layers: Iterable[QgsMapLayer]) -> tuple[VectorInput, ...]:
+    return tuple(describe(layer) for layer in layers)
+
+
+def _bound(line: SlotLine, context: QgsProcessingContext) -> tuple[str, Layer, tuple[int, ...]]:
+    layer = QgsProcessingUtils.mapLayerFromString(line.layer, context)
+    if layer is None:
+        raise RequestError(f"SLOTS names the layer '{line.layer}' for '{line.slot}', and there is no such layer or file.")
+    return line.slot, describe(layer), line.bands

@@ -1,0 +1,247 @@
+"""``fusion_mapper:map``: imagery, OpenStreetMap and elevation through a fusion model into a map."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Optional
+
+from qgis.core import (
+    QgsProcessingContext,
+    QgsProcessingParameterFileDestination,
+    QgsProcessingParameterFolderDestination,
+    QgsProcessingParameterNumber,
+    QgsProcessingParameterRasterDestination,
+    QgsProcessingParameterVectorDestination,
+    QgsProject,
+)
+
+from ...inference.errors import RequestError
+from ...inference.job import Compute, GridSpec, Outputs
+from ...models.card import Card
+from ..matching import Given, match
+from ..models import ModelChoice
+from ..products import BY_NAME, PRODUCTS, Product, natural_products, possible_products
+from ..results import finish_when_loaded, load_when_done, run_title
+from ..runs import FinishedRun, RunRequest, new_run_folder
+from ..sources import VectorInput
+from .base import FeedbackListener, FusionAlgorithm, is_chosen, temporary_folder, tr, wants_loading
+from .compute import add_compute, given_compute
+from .grid import add_grid, given_area, given_grid
+from .layers import add_dem, add_imagery, add_osm, add_prior, add_reading, add_slots, given_layers
+from .model import add_model, given_model, with_card
+
+#: The product whose destination is filled from the start in the window; the others are skipped until chosen.
+_FROM_THE_START = "classes"
+
+
+@dataclass(frozen=True)
+class _Collected:
+    model: ModelChoice
+    given: Given
+    grid: GridSpec
+    area: Optional[VectorInput]
+    compute: Compute
+    outputs: Outputs
+    """Settings of the outputs; folder and products follow once the card is known."""
+    unreadable: str
+    max_pixels: int
+    place: str
+
+
+class MapAlgorithm(FusionAlgorithm):
+    """Runs a fusion model over layers."""
+
+    def name(self) -> str:
+        return "map"
+
+    def displayName(self) -> str:
+        return tr("Map with a fusion model")
+
+    def shortHelpString(self) -> str:
+        return tr(
+            "Makes a map (land cover, field boundaries, tree cover) from imagery, OpenStreetMap and an elevation model "
+            "with a fusion model in ONNX format. Layers may come in any CRS, resolution and extent: they meet on one "
+            "grid. Which products a model makes follows from its kind; choosing none makes its natural one, and a "
+            "product that it does not make is passed over."
+        )
+
+    def tags(self) -> list[str]:
+        return [
+            tr(word)
+            for word in ("deep learning", "onnx", "land cover", "segmentation", "regression", "field boundaries", "osm")
+        ]
+
+    def initAlgorithm(self, configuration: Optional[dict[str, object]] = None) -> None:
+        add_model(self)
+        add_imagery(self)
+        add_osm(self)
+        add_dem(self)
+        add_prior(self)
+        add_grid(self)
+        add_slots(self)
+        add_compute(self)
+        self._add_shaping()
+        add_reading(self)
+        for product in PRODUCTS:
+            self._add_product(product)
+        self.add(
+            QgsProcessingParameterFolderDestination("FOLDER", tr("Run folder"), optional=True, createByDefault=False),
+            tr("Keeps the job, the run's record and products without a path of their own; a broken run resumes in it."),
+            advanced=True,
+        )
+
+    def checkParameterValues(
+        self, parameters: dict[str, object], context: QgsProcessingContext
+    ) -> tuple[bool, str]:
+        for product in PRODUCTS:
+            value = str(parameters.get(product.parameter) or "")
+            if product.kind == "vector" and value.startswith(("ogr:", "postgres:")):
+                return False, tr("{name} must be a GeoPackage file of its own, not a table.").format(name=product.parameter)
+        return super().checkParameterValues(parameters, context)
+
+    def collect(self, parameters: dict[str, object], context: QgsProcessingContext) -> _Collected:
+        model = given_model(self, parameters, context)
+        if model is None:
+            raise RequestError("No model was chosen; give the path of an ONNX file or the name of an installed model.")
+        given = given_layers(self, parameters, context)
+        if model.card is not None:
+            match(model.card, given)
+        return _Collected(
+            model=model,
+            given=given,
+            grid=given_grid(self, parameters, context),
+            area=given_area(self, parameters, context),
+            compute=given_compute(self, parameters, context),
+            outputs=self._shaping(parameters, context),
+            unreadable=self.parameterAsEnumString(parameters, "UNREADABLE", context),
+            max_pixels=int(self.parameterAsDouble(parameters, "FETCH_LIMIT", context) * 1e6),
+            place=given.imagery[0].name if given.imagery else "",
+        )
+
+    def make(
+        self,
+        collected: _Collected,
+        parameters: dict[str, object],
+        context: QgsProcessingContext,
+        listener: FeedbackListener,
+    ) -> dict[str, object]:
+        model, card = with_card(collected.model, listener)
+        outputs = self._outputs(collected.outputs, card, parameters, context, listener)
+        request = RunRequest(
+            given=collected.given,
+            outputs=outputs,
+            card=card,
+            model=model.path,
+            grid=collected.grid,
+            area=collected.area,
+            compute=collected.compute,
+            unreadable=collected.unreadable,
+            max_pixels=collected.max_pixels,
+            transform=context.transformContext(),
+        )
+        done = self.run_engine(request, listener)
+        self._load(done, card, run_title(card, collected.place), parameters, context)
+        return {"FOLDER": str(done.folder), **{BY_NAME[name].parameter: path for name, path in done.products.items()}}
+
+    def _add_shaping(self) -> None:
+        number = QgsProcessingParameterNumber
+        real = number.Type.Double
+        self.add(
+            number("MINIMUM_AREA", tr("Smallest polygon (m²)"), real, defaultValue=0.0, minValue=0.0),
+            tr("Smaller polygons join a neighbour (classes) or are left out (fields)."),
+            advanced=True,
+        )
+        self.add(
+            number("SIMPLIFY", tr("Simplification of polygons (ground metres)"), real, optional=True, minValue=0.0),
+            tr("Tolerance to which borders are smoothed; one pixel when empty, 0 keeps the pixels' steps."),
+            advanced=True,
+        )
+        self.add(
+            number("THRESHOLD", tr("Least confidence"), real, optional=True, minValue=0.0, maxValue=1.0),
+            tr("Pixels of which the model is less sure are nodata in the class map."),
+            advanced=True,
+        )
+
+    def _shaping(self, parameters: dict[str, object], context: QgsProcessingContext) -> Outputs:
+        def number(name: str) -> Optional[float]:
+            return None if parameters.get(name) is None else self.parameterAsDouble(parameters, name, context)
+
+        return Outputs(
+            "", minimum_area=number("MINIMUM_AREA") or 0.0, simplify=number("SIMPLIFY"), threshold=number("THRESHOLD")
+        )
+
+    def _add_product(self, product: Product) -> None:
+        made = product.name == _FROM_THE_START
+        name, title = product.parameter, tr("Class map") if product.name == "classes" else tr(product.title)
+        if product.name == "regression":
+            title = tr("Value map")
+        if product.kind == "raster":
+            parameter = QgsProcessingParameterRasterDestination(name, title, optional=True, createByDefault=made)
+        elif product.kind == "vector":
+            parameter = QgsProcessingParameterVectorDestination(name, title, optional=True, createByDefault=made)
+        else:
+            parameter = QgsProcessingParameterFileDestination(
+                name, title, "CSV (*.csv)", optional=True, createByDefault=made
+            )
+        self.add(parameter, tr(product.help))
+
+    def _outputs(
+        self,
+        shaping: Outputs,
+        card: Card,
+        parameters: dict[str, object],
+        context: QgsProcessingContext,
+        listener: FeedbackListener,
+    ) -> Outputs:
+        """The chosen products that the model makes; its natural ones, in the run's folder, when none of them is left."""
+        possible = possible_products(card)
+        chosen = [product for product in PRODUCTS if is_chosen(parameters, product.parameter)]
+        for product in chosen:
+            if product.name not in possible:
+                listener.say(f"The model '{card.label}' makes no {product.name}; it makes {', '.join(possible)}.")
+        products = {
+            product.name: self._destination(product, parameters, context)
+            for product in chosen
+            if product.name in possible
+        }
+        folder = self._folder(parameters, context) or (temporary_folder() if products else new_run_folder())
+        if not products:
+            products = dict.fromkeys(natural_products(card))
+            listener.say(f"The results ({', '.join(products)}) go to {folder}.")
+        return Outputs(
+            str(folder),
+            products,
+            minimum_area=shaping.minimum_area,
+            simplify=shaping.simplify,
+            threshold=shaping.threshold,
+        )
+
+    def _destination(self, product: Product, parameters: dict[str, object], context: QgsProcessingContext) -> str:
+        if product.kind == "table":
+            path = self.parameterAsFileOutput(parameters, product.parameter, context)
+        else:
+            path = self.parameterAsOutputLayer(parameters, product.parameter, context)
+        return str(Path(path).absolute())
+
+    def _folder(self, parameters: dict[str, object], context: QgsProcessingContext) -> Optional[Path]:
+        if not is_chosen(parameters, "FOLDER"):
+            return None
+        return Path(self.parameterAsString(parameters, "FOLDER", context)).absolute()
+
+    def _load(
+        self,
+        done: FinishedRun,
+        card: Card,
+        title: str,
+        parameters: dict[str, object],
+        context: QgsProcessingContext,
+    ) -> None:
+        """Have what Processing will load styled; load the natural products too where the window loads results."""
+        project: Optional[QgsProject] = context.project() if wants_loading(parameters) else None
+        # Kept: Processing holds its finishers by C++ pointers only.
+        self._finishers = []
+        for name, path in done.products.items():
+            if project is not None and not is_chosen(parameters, BY_NAME[name].parameter):
+                load_when_done(context, path, name, project)
+            self._finishers.append(finish_when_loaded(context, path, name, card, title, done.attribution))

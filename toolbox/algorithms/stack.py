@@ -1,0 +1,109 @@
+"""``fusion_mapper:stack``: the aligned, fused multi-band raster that a model sees."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from typing import Optional
+
+from qgis.core import QgsProcessingContext, QgsProcessingParameterEnum
+
+from ...inference.errors import RequestError
+from ...models.card import Card, Slot
+from ..matching import Given, match
+from ..models import ModelChoice
+from .base import FeedbackListener, tr
+from .grid import add_grid, add_reference
+from .layers import add_dem, add_imagery, add_osm, add_prior, add_slots, given_layers
+from .model import add_model, given_model, with_card
+from .recipes import DERIVATIVES, OSM_CHANNELS, osm_slot, raster_slot, terrain_slot
+from .stacking import Collected, StackingAlgorithm
+
+
+@dataclass(frozen=True)
+class _WithModel:
+    """A stack whose card is known only once the engine has read the model."""
+
+    model: ModelChoice
+    collected: Collected
+
+
+class StackAlgorithm(StackingAlgorithm):
+    """Writes what the model sees, or layers of one's own choice, as one raster."""
+
+    def name(self) -> str:
+        return "stack"
+
+    def displayName(self) -> str:
+        return tr("Stack layers on one grid")
+
+    def shortHelpString(self) -> str:
+        return tr(
+            "Brings imagery, OpenStreetMap channels, terrain and priors onto one grid and writes them as one multi-band "
+            "raster with band names, in the layers' own units. With a model the bands are the channels that it sees; "
+            "without one, all bands of the imagery and the priors and the channels chosen here."
+        )
+
+    def tags(self) -> list[str]:
+        return [tr(word) for word in ("align", "co-register", "resample", "fuse", "multi-band", "osm", "dem")]
+
+    def initAlgorithm(self, configuration: Optional[dict[str, object]] = None) -> None:
+        add_model(self, optional=True)
+        add_imagery(self)
+        add_osm(self)
+        self._add_choice("CHANNELS", tr("OpenStreetMap channels (without a model)"), list(OSM_CHANNELS), list(OSM_CHANNELS))
+        add_dem(self)
+        self._add_choice("DERIVATIVES", tr("Terrain channels (without a model)"), list(DERIVATIVES), ["elevation"])
+        add_prior(self)
+        add_reference(self)
+        add_grid(self)
+        add_slots(self)
+        self.add_output(tr("Stack"), tr("A GeoTIFF with one named band for each channel."))
+
+    def collect(self, parameters: dict[str, object], context: QgsProcessingContext) -> object:
+        model = given_model(self, parameters, context)
+        given = given_layers(self, parameters, context)
+        if model is None:
+            return self.collected(self._slots(given, parameters, context), given, parameters, context)
+        if model.card is not None:
+            match(model.card, given)
+        unknown = model.card or Card(model.path.stem, (), ())
+        return _WithModel(model, self.with_settings(unknown, given, parameters, context, model.path))
+
+    def make(
+        self,
+        collected: object,
+        parameters: dict[str, object],
+        context: QgsProcessingContext,
+        listener: FeedbackListener,
+    ) -> dict[str, object]:
+        if isinstance(collected, _WithModel):
+            _, card = with_card(collected.model, listener)
+            collected = replace(collected.collected, card=card)
+        return super().make(collected, parameters, context, listener)
+
+    def _slots(
+        self, given: Given, parameters: dict[str, object], context: QgsProcessingContext
+    ) -> tuple[Slot, ...]:
+        if given.bound:
+            raise RequestError("SLOTS binds layers to the slots of a model; choose a model, or leave SLOTS empty.")
+        slots = []
+        if given.imagery:
+            slots.append(raster_slot("imagery", given.imagery))
+        if given.osm:
+            slots.append(osm_slot(self.parameterAsEnumStrings(parameters, "CHANNELS", context)))
+        if given.dem:
+            slots.append(terrain_slot(self.parameterAsEnumStrings(parameters, "DERIVATIVES", context)))
+        if given.prior:
+            slots.append(raster_slot("prior", given.prior, nearest=True))
+        if not slots:
+            raise RequestError("There is nothing to stack; choose imagery, OpenStreetMap layers or an elevation model.")
+        return tuple(slots)
+
+    def _add_choice(self, name: str, title: str, options: list[str], default: list[str]) -> None:
+        self.add(
+            QgsProcessingParameterEnum(
+                name, title, options, allowMultiple=True, usesStaticStrings=True, optional=True, defaultValue=default
+            ),
+            tr("One band each. A model brings its own."),
+            advanced=True,
+        )

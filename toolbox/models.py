@@ -1,0 +1,50 @@
+"""The model that a parameter names: a file, or an installed model by its name."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Optional
+
+from qgis.PyQt.QtCore import QStandardPaths
+
+from ..models.card import Card, card_from_dict
+from ..models.library import STARTERS, find_model
+from .engine import Engine, IsCancelled
+
+
+@dataclass(frozen=True)
+class ModelChoice:
+    """A model file, and its card where a sidecar tells it without asking the engine."""
+
+    path: Path
+    card: Optional[Card] = None
+
+    def read_card(self, engine: Engine, folder: Path, is_cancelled: IsCancelled) -> Card:
+        """The card as the engine reads it from the model itself; `folder` takes the engine's error output.
+
+        Raises:
+            EngineFailed: when the file is no model that the engine reads.
+        """
+        report = engine.inspect(self.path, folder, lambda _event: None, is_cancelled).report
+        return card_from_dict(report["card"], self.path.name)
+
+
+def data_folder() -> Path:
+    """Where the profile keeps what Fusion Mapper stores: models, runs."""
+    return Path(QStandardPaths.writableLocation(QStandardPaths.StandardLocation.AppDataLocation)) / "fusion_mapper"
+
+
+def library_folders() -> tuple[Path, ...]:
+    """Where installed models lie: the profile's own, then those that come with the plugin."""
+    return data_folder() / "models", STARTERS
+
+
+def choose_model(text: str) -> ModelChoice:
+    """The model of that path or name.
+
+    Raises:
+        CardError: when there is neither such a file nor an installed model of that name.
+    """
+    found = find_model(library_folders(), text.strip())
+    return ModelChoice(found.path, found.card)

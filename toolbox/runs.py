@@ -1,0 +1,275 @@
+"""One run from layers to products: match, stage, check, run.
+
+`execute` is called in the background with plain values only. What it does is told to a `Listener`, which stands between
+the engine's events and whoever shows them.
+"""
+
+from __future__ import annotations
+
+import secrets
+import time
+from collections.abc import Callable
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+from typing import Optional, Protocol
+
+from qgis.core import QgsCoordinateReferenceSystem, QgsCoordinateTransformContext, QgsRectangle
+
+from ..inference.errors import Cancelled, SourceError
+from ..inference.events import Event, Progress, Result, Started, Warn
+from ..inference.job import Compute, GridSpec, Job, Outputs, Source
+from ..models.card import Card
+from .engine import Engine
+from .matching import Binding, Given, Layer, match
+from .models import data_folder
+from .sources import RasterInput, VectorInput
+from .staging import MAX_PIXELS, PixelGrid, Stage, stage_raster, stage_vector
+
+#: The share of the progress bar that each part of the engine's work has, in percent.
+_STAGES = {"mapping": (0.0, 85.0)}
+_AFTER = (85.0, 100.0)
+
+
+class Listener(Protocol):
+    """Who hears what a run says."""
+
+    def say(self, text: str) -> None: ...
+
+    def warn(self, text: str) -> None: ...
+
+    def progress(self, percent: float, stage: str) -> None: ...
+
+    def is_cancelled(self) -> bool: ...
+
+
+@dataclass(frozen=True)
+class RunRequest:
+    """What is to be made of which layers; plain values that a background thread may have.
+
+    `outputs.folder` is the run's folder: it takes the job, what is staged, the engine's record and its error output, and
+    the products that have no path of their own.
+    """
+
+    given: Given
+    outputs: Outputs
+    card: Card
+    model: Optional[Path] = None
+    """None for a stack without a model; `card` then only has slots."""
+    grid: GridSpec = GridSpec()
+    area: Optional[VectorInput] = None
+    reference: Optional[RasterInput] = None
+    """A raster on whose pixels the result lies, though it goes into no slot."""
+    compute: Compute = Compute()
+    unreadable: str = "stop"
+    max_pixels: int = MAX_PIXELS
+    transform: QgsCoordinateTransformContext = field(default_factory=QgsCoordinateTransformContext)
+
+
+@dataclass(frozen=True)
+class FinishedRun:
+    """What a run made."""
+
+    products: dict[str, str]
+    """Product name → absolute path."""
+    attribution: tuple[str, ...]
+    folder: Path
+
+
+#: Name under which a grid's reference that goes into no slot stands among a job's sources.
+REFERENCE = "reference"
+
+
+def new_run_folder() -> Path:
+    """A folder for a run whose user named none: in the profile's data, named by the time and a random word."""
+    return data_folder() / "runs" / f"{time.strftime('%Y%m%d-%H%M%S')}-{secrets.token_hex(3)}"
+
+
+def execute(request: RunRequest, engine: Engine, listener: Listener) -> FinishedRun:
+    """Do the run.
+
+    Raises:
+        RequestError: when the layers, the model and the settings do not go together.
+        EngineFailed: with the engine's sentence.
+        Cancelled: when the user stopped it.
+    """
+    folder = Path(request.outputs.folder)
+    hear = _hearer(listener)
+    matched = match(request.card, request.given)
+    for note in matched.notes:
+        listener.say(note)
+    for warning in matched.warnings:
+        listener.warn(warning)
+    stage = Stage(
+        folder / "staged", request.transform, listener.is_cancelled, listener.say, listener.warn, request.max_pixels
+    )
+    job = _Builder(request, matched.bindings, stage).job(engine, folder, hear)
+    if listener.is_cancelled():
+        raise Cancelled("The run was cancelled.")
+    result = engine.run(job, folder, hear, listener.is_cancelled)
+    return _finished(result, job, folder)
+
+
+def _finished(result: Result, job: Job, folder: Path) -> FinishedRun:
+    said = [line for source in job.sources.values() for line in source.attribution]
+    return FinishedRun(dict(result.products), tuple(dict.fromkeys(said)), folder)
+
+
+def _hearer(listener: Listener) -> Callable[[Event], None]:
+    def hear(event: Event) -> None:
+        if isinstance(event, Progress):
+            listener.progress(_percent(event), _stage_text(event))
+        elif isinstance(event, Warn):
+            listener.warn(event.text)
+        elif isinstance(event, Started) and event.backend:
+            listener.say(_session_text(event))
+
+    return hear
+
+
+def _percent(event: Progress) -> float:
+    low, high = _STAGES.get(event.stage, _AFTER)
+    return low + (high - low) * event.done / max(event.total, 1)
+
+
+def _stage_text(event: Progress) -> str:
+    parts = [event.stage.capitalize()]
+    if event.rate:
+        parts.append(f"{event.rate / 1e6:.2g} Mpx/s")
+    if event.remaining is not None:
+        parts.append(f"{event.remaining:.0f} s left")
+    return ", ".join(parts)
+
+
+def _session_text(event: Started) -> str:
+    text = f"The model runs on {event.device} ({event.backend}, {event.precision})."
+    return f"{text} {event.reason}" if event.reason else text
+
+
+@dataclass
+class _Builder:
+    """Turns matched layers into a job, staging what is not a file."""
+
+    request: RunRequest
+    bindings: dict[str, Binding]
+    stage: Stage
+
+    def job(self, engine: Engine, folder: Path, hear: Callable[[Event], None]) -> Job:
+        staged = self._stage_files()
+        bindings = {name: binding.with_staged(staged) for name, binding in self.bindings.items()}
+        spec = self._grid(bindings)
+        area = self._staged_area()
+        if area is not None:
+            spec = replace(spec, area=area.as_area())
+        drawn = [raster for binding in bindings.values() for raster in binding.rasters if raster.staging]
+        if drawn:
+            grid = self._ask_grid(bindings, spec, engine, folder, hear)
+            on_grid = {raster.id: stage_raster(raster, self.stage, grid) for raster in drawn}
+            bindings = {name: binding.with_staged(on_grid) for name, binding in bindings.items()}
+        return self._job(self._sources(bindings), spec)
+
+    def _job(self, sources: dict[str, Source], spec: GridSpec) -> Job:
+        return Job(
+            sources=sources,
+            outputs=self.request.outputs,
+            model=str(self.request.model) if self.request.model else None,
+            slots=() if self.request.model else self.request.card.slots,
+            grid=spec,
+            compute=self.request.compute,
+        )
+
+    def _stage_files(self) -> dict[str, Layer]:
+        """Everything but what has to be drawn on the grid, by layer id."""
+        near = self._near()
+        staged: dict[str, Layer] = {}
+        for binding in self.bindings.values():
+            for vector in binding.vectors:
+                staged.setdefault(vector.id, stage_vector(vector, self.stage, near))
+            for raster in binding.rasters:
+                if raster.staging is not None and raster.staging.kind != "render":
+                    staged.setdefault(raster.id, stage_raster(raster, self.stage, near))
+        return staged
+
+    def _staged_area(self) -> Optional[VectorInput]:
+        return stage_vector(self.request.area, self.stage) if self.request.area else None
+
+    def _near(self) -> Optional[PixelGrid]:
+        """Roughly where the run will be: staging needs no features beyond it. None when nothing tells."""
+        spec, area = self.request.grid, self.request.area
+        if spec.extent and spec.extent_crs:
+            xmin, ymin, xmax, ymax = spec.extent
+            return PixelGrid(_crs(spec.extent_crs), QgsRectangle(xmin, ymin, xmax, ymax), 0, 0)
+        if area is not None:
+            return PixelGrid(area.crs, area.extent, 0, 0) if area.extent else None
+        first = self.request.reference or self._first_raster()
+        if first is None or not all(first.size) or not first.crs.isValid():
+            return None
+        return PixelGrid(first.crs, first.extent, 0, 0)
+
+    def _first_raster(self) -> Optional[RasterInput]:
+        """The layer from which the engine takes the grid: of the first imagery slot, else of the first raster slot.
+
+        Of a mosaic it is not the whole extent, so a mosaic tells nothing.
+        """
+        for roles in (("imagery",), ("raster", "dem", "prior")):
+            for slot in self.request.card.slots:
+                binding = self.bindings.get(slot.name)
+                if slot.role in roles and binding and binding.rasters:
+                    mosaic = len(binding.rasters) > 1 and not binding.stacked
+                    return None if mosaic else binding.rasters[0]
+        return None
+
+    def _grid(self, bindings: dict[str, Binding]) -> GridSpec:
+        """The grid as asked for; made explicit where the layer it would be taken from has yet to be drawn on it."""
+        spec = self.request.grid
+        if self.request.reference is not None:
+            return replace(spec, reference=REFERENCE)
+        if not any(raster.staging for binding in bindings.values() for raster in binding.rasters):
+            return spec
+        spec = replace(spec, resolution=spec.resolution or self.request.card.gsd)
+        first = self._first_raster()
+        if first is None or first.staging is None or first.staging.kind != "render":
+            return spec
+        if spec.extent is None and self.request.area is None:
+            raise SourceError(f"'{first.name}' is a map service without an end; choose an extent or an area to map.")
+        if spec.resolution is None:
+            raise SourceError(f"'{first.name}' is a map service without pixels of its own; set a resolution in metres.")
+        return replace(spec, crs=spec.crs or _code(first.crs), native=False)
+
+    def _ask_grid(
+        self,
+        bindings: dict[str, Binding],
+        spec: GridSpec,
+        engine: Engine,
+        folder: Path,
+        hear: Callable[[Event], None],
+    ) -> PixelGrid:
+        """The engine's own answer to where the grid lies, from the layers that are files already."""
+        ready = {name: binding for name, binding in bindings.items() if not any(r.staging for r in binding.rasters)}
+        job = replace(
+            self._job(self._sources(ready), spec),
+            model=None,
+            slots=tuple(replace(slot, missing="fill") for slot in self.request.card.slots),
+            outputs=replace(self.request.outputs, products={"stack": None}),
+        )
+        # What it warns of is told again, and more fully, by the run.
+        answer = engine.check(job, folder, _deaf, self.stage.is_cancelled).report["grid"]
+        return PixelGrid(_crs(answer["crs"]), QgsRectangle(*answer["bounds"]), answer["width"], answer["height"])
+
+    def _sources(self, bindings: dict[str, Binding]) -> dict[str, Source]:
+        sources = {name: binding.to_source(self.request.unreadable) for name, binding in bindings.items()}
+        if self.request.reference is not None:
+            reference = stage_raster(self.request.reference, self.stage, self._near())
+            sources[REFERENCE] = Source(path=reference.opened(), name=reference.name)
+        return sources
+
+
+def _deaf(_event: Event) -> None:
+    return None
+
+
+def _crs(text: str) -> QgsCoordinateReferenceSystem:
+    return QgsCoordinateReferenceSystem(text) if ":" in text[:12] else QgsCoordinateReferenceSystem.fromWkt(text)
+
+
+def _code(crs: QgsCoordinateReferenceSystem) -> str:
+    return crs.authid() or crs.toWkt()

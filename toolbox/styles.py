@@ -1,0 +1,123 @@
+"""How results look: classes by the card's names and colours, values by a ramp."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Optional
+
+from qgis.core import (
+    QgsCategorizedSymbolRenderer,
+    QgsColorRamp,
+    QgsColorRampShader,
+    QgsFillSymbol,
+    QgsGradientColorRamp,
+    QgsPalettedRasterRenderer,
+    QgsRasterBandStats,
+    QgsRasterLayer,
+    QgsRasterShader,
+    QgsRendererCategory,
+    QgsSingleBandPseudoColorRenderer,
+    QgsStyle,
+    QgsVectorLayer,
+)
+from qgis.PyQt.QtGui import QColor
+
+from ..models.card import Card, Output
+from ..models.palette import class_color
+
+#: Pixels that a ramp's range is looked up from where the card names none; read from the overviews.
+_SAMPLE = 62500
+#: Steps of a ramp's legend.
+_STEPS = 5
+#: Column of the class value in polygons.
+CLASS_COLUMN = "value"
+
+
+def style_layer(layer: QgsRasterLayer | QgsVectorLayer, product: str, card: Card) -> None:
+    """Give a result its look; a product without one (probabilities, the stack) keeps QGIS's own."""
+    if product in ("classes", "polygons", "fields"):
+        output = _output(card, ("field-boundaries",) if product == "fields" else ("semantic-segmentation", "field-boundaries"))
+        if output is not None and isinstance(layer, QgsRasterLayer):
+            layer.setRenderer(class_renderer(layer, output))
+        elif output is not None:
+            layer.setRenderer(polygon_renderer(layer, output))
+    elif product == "regression":
+        output = _output(card, ("pixel-regression",))
+        if output is not None:
+            layer.setRenderer(value_renderer(layer, _range(layer, output), ramp_named(output.ramp), output.units))
+    elif product in ("confidence", "entropy"):
+        grey = QgsGradientColorRamp(QColor("#000000"), QColor("#ffffff"))
+        layer.setRenderer(value_renderer(layer, (0.0, 1.0), grey))
+
+
+def class_renderer(layer: QgsRasterLayer, output: Output) -> QgsPalettedRasterRenderer:
+    """One entry a class, with its value, colour and name."""
+    classes = [
+        QgsPalettedRasterRenderer.Class(info.value, QColor(class_color(info, index)), info.name)
+        for index, info in enumerate(output.classes)
+    ]
+    return QgsPalettedRasterRenderer(layer.dataProvider(), 1, classes)
+
+
+def polygon_renderer(layer: QgsVectorLayer, output: Output) -> QgsCategorizedSymbolRenderer:
+    """One category a class; polygons are drawn with a thin outline of the same hue, so that neighbours stay apart."""
+    categories = []
+    for index, info in enumerate(output.classes):
+        color = QColor(class_color(info, index))
+        symbol = QgsFillSymbol.createSimple(
+            {"color": color.name(), "outline_color": color.darker(150).name(), "outline_width": "0.15"}
+        )
+        symbol.setOpacity(0.7)
+        categories.append(QgsRendererCategory(info.value, symbol, info.name))
+    return QgsCategorizedSymbolRenderer(_class_column(layer), categories)
+
+
+def value_renderer(
+    layer: QgsRasterLayer, limits: tuple[float, float], ramp: QgsColorRamp, units: str = ""
+) -> QgsSingleBandPseudoColorRenderer:
+    """An interpolated ramp between two values, its legend labelled with the units."""
+    low, high = limits
+    shade = QgsColorRampShader(low, high, ramp.clone())
+    shade.setColorRampType(QgsColorRampShader.Type.Interpolated)
+    shade.setColorRampItemList(
+        [
+            QgsColorRampShader.ColorRampItem(value, ramp.color(step / (_STEPS - 1)), f"{value:g} {units}".strip())
+            for step in range(_STEPS)
+            for value in (low + (high - low) * step / (_STEPS - 1),)
+        ]
+    )
+    shader = QgsRasterShader(low, high)
+    shader.setRasterShaderFunction(shade)
+    renderer = QgsSingleBandPseudoColorRenderer(layer.dataProvider(), 1, shader)
+    renderer.setClassificationMin(low)
+    renderer.setClassificationMax(high)
+    return renderer
+
+
+def ramp_named(name: str) -> QgsColorRamp:
+    """QGIS's ramp of that name in any spelling of case; viridis where there is none."""
+    style = QgsStyle.defaultStyle()
+    names = {known.lower(): known for known in style.colorRampNames()}
+    for wanted in (name.lower(), "viridis"):
+        if wanted in names:
+            return style.colorRamp(names[wanted])
+    # A profile without QGIS's styles (a bare qgis_process): viridis at three points.
+    return QgsGradientColorRamp.create({"color1": "#440154", "color2": "#fde725", "stops": "0.5;#21918c"})
+
+
+def _range(layer: QgsRasterLayer, output: Output) -> tuple[float, float]:
+    if output.range is not None:
+        return output.range
+    wanted = QgsRasterBandStats.Stats.Min | QgsRasterBandStats.Stats.Max
+    found = layer.dataProvider().bandStatistics(1, wanted, layer.extent(), _SAMPLE)
+    low, high = found.minimumValue, found.maximumValue
+    return (low, high) if low < high else (low, low + 1.0)
+
+
+def _output(card: Card, tasks: Sequence[str]) -> Optional[Output]:
+    return next((output for output in card.outputs if output.task in tasks), None)
+
+
+def _class_column(layer: QgsVectorLayer) -> str:
+    names = layer.fields().names()
+    return CLASS_COLUMN if CLASS_COLUMN in names else next((name for name in names if "class" in name), CLASS_COLUMN)
