@@ -10,7 +10,8 @@ from qgis.PyQt.QtCore import QElapsedTimer, QEventLoop, Qt, QTimer
 from qgis.PyQt.QtGui import QShowEvent
 from qgis.PyQt.QtWidgets import QFrame, QLabel, QPushButton, QScrollArea, QVBoxLayout, QWidget
 
-from ..models.library import STARTERS, list_models
+from ..models.library import Installed, list_models
+from ..toolbox.models import library_folders
 from ..toolbox.results import add_run_to_project
 from .area_picker import AreaPicker
 from .engine_line import EngineLine
@@ -38,10 +39,10 @@ class FusionDock(QgsDockWidget):
         self.setObjectName("FusionMapperDock")
         self._iface = iface
         self.runs = RunModel(self)
-        self._model = ModelPicker(list_models(STARTERS), self)
-        self._slots = SlotList(self)
-        self._area = AreaPicker(iface.mapCanvas(), self)
-        self._results = ResultPicker(self)
+        self.model = ModelPicker(_installed(), self)
+        self.slots = SlotList(self)
+        self.area = AreaPicker(iface.mapCanvas(), self)
+        self.results = ResultPicker(self)
         self._reason = QLabel(self)
         self._run = QPushButton(tr("&Run"), self)
         self._run_list = RunList(self.runs, self)
@@ -60,7 +61,7 @@ class FusionDock(QgsDockWidget):
         QgsProject.instance().layersAdded.disconnect(self._on_layers_added)
         self.runs.close_down()
         self._engine.close_down()
-        self._model.close_down()
+        self.model.close_down()
         self._banner.close_down()
         self._wait_for_tasks()
 
@@ -81,8 +82,8 @@ class FusionDock(QgsDockWidget):
         upper = QVBoxLayout(choices)
         upper.setContentsMargins(6, 6, 6, 2)
         upper.setSpacing(5)
-        upper.addWidget(self._model)
-        for title, part in ((tr("Inputs"), self._slots), (tr("Area"), self._area), (tr("Results"), self._results)):
+        upper.addWidget(self.model)
+        for title, part in ((tr("Inputs"), self.slots), (tr("Area"), self.area), (tr("Results"), self.results)):
             upper.addWidget(heading(title, choices))
             upper.addWidget(part)
         upper.addStretch(1)
@@ -108,10 +109,10 @@ class FusionDock(QgsDockWidget):
         return foot
 
     def _listen(self) -> None:
-        self._model.model_changed.connect(self._on_model_changed)
-        self._slots.choice_changed.connect(self._settled.start)
-        self._area.area_changed.connect(self._settled.start)
-        self._results.results_changed.connect(self._settled.start)
+        self.model.model_changed.connect(self._on_model_changed)
+        self.slots.choice_changed.connect(self._settled.start)
+        self.area.area_changed.connect(self._settled.start)
+        self.results.results_changed.connect(self._settled.start)
         self._engine.engine_changed.connect(self._settled.start)
         self._settled.timeout.connect(self._on_settled)
         self._run.clicked.connect(self._on_run)
@@ -121,10 +122,10 @@ class FusionDock(QgsDockWidget):
         QgsProject.instance().layersAdded.connect(self._on_layers_added)
 
     def _on_model_changed(self) -> None:
-        model = self._model.model()
+        model = self.model.model()
         card = model.card if model else None
-        self._slots.show_card(card)
-        self._results.show_card(card)
+        self.slots.show_card(card)
+        self.results.show_card(card)
         self._unmatched = True
         self._on_settled()
 
@@ -136,11 +137,11 @@ class FusionDock(QgsDockWidget):
     def _on_settled(self) -> None:
         if self._unmatched:
             self._unmatched = False
-            fill_rows(self._slots.rows())
-        self._area.set_layer(self._slots.reference())
-        self._slots.judge(self._area.extent())
-        model = self._model.model()
-        self._area.show_estimate(model.card.gsd if model else None)
+            fill_rows(self.slots.rows())
+        self.area.set_layer(self.slots.reference())
+        self.slots.judge(self.area.extent())
+        model = self.model.model()
+        self.area.show_estimate(model.card.gsd if model else None)
         problem = self._problem()
         self._run.setEnabled(not problem)
         self._run.setToolTip(problem or tr("Make the map in the background"))
@@ -149,24 +150,24 @@ class FusionDock(QgsDockWidget):
 
     def _problem(self) -> str:
         """What keeps Run from being pressed, in one sentence; empty where nothing does."""
-        model = self._model.model()
+        model = self.model.model()
         if model is None:
             return tr("Choose a model.")
         if model.card.unknown:
             text = tr("The model's card does not tell {fields}; complete it first.")
             return text.format(fields=", ".join(model.card.unknown))
-        if self._slots.problem():
-            return self._slots.problem()
-        if self._area.extent() is None:
+        if self.slots.problem():
+            return self.slots.problem()
+        if self.area.extent() is None:
             return tr("The map window shows nothing of the imagery; move the map or choose the whole imagery.")
-        if not self._results.products():
+        if not self.results.products():
             return tr("Choose at least one result.")
         return self._engine.problem
 
     def _on_run(self) -> None:
-        extent = None if self._area.is_whole() else self._area.extent()
-        rows, reference = self._slots.rows(), self._slots.reference()
-        self.runs.start(make_request(self._model.model(), rows, reference, extent, self._results))
+        extent = None if self.area.is_whole() else self.area.extent()
+        rows, reference = self.slots.rows(), self.slots.reference()
+        self.runs.start(make_request(self.model.model(), rows, reference, extent, self.results))
 
     def _on_run_ended(self, number: int) -> None:
         run = self.runs.run(number)
@@ -181,9 +182,13 @@ class FusionDock(QgsDockWidget):
         loop = QEventLoop()
         clock = QElapsedTimer()
         clock.start()
-        parts = (self.runs, self._engine, self._model)
+        parts = (self.runs, self._engine, self.model)
         while any(part.working() for part in parts) and clock.elapsed() < FAREWELL:
             loop.processEvents(QEventLoop.ProcessEventsFlag.ExcludeUserInputEvents, SETTLE)
+
+
+def _installed() -> list[Installed]:
+    return [model for folder in library_folders() for model in list_models(folder)]
 
 
 def heading(text: str, parent: QWidget) -> QLabel:

@@ -12,10 +12,10 @@ from qgis.PyQt.QtCore import pyqtSignal
 from qgis.PyQt.QtWidgets import QComboBox, QFileDialog, QHBoxLayout, QLabel, QPushButton, QVBoxLayout, QWidget
 
 from ..inference.errors import RequestError
-from ..models.card import Card, card_from_dict
+from ..models.card import Card
 from ..models.library import Installed
 from ..toolbox.engine import Engine, IsCancelled
-from ..toolbox.models import choose_model
+from ..toolbox.models import ModelChoice, choose_model
 from .card_summary import CardSummary
 from .engine_task import EngineTask
 from .layer_choice import keep_narrow
@@ -61,7 +61,7 @@ class ModelPicker(QWidget):
         if choice.card is not None:
             self._open(choice.path, choice.card)
         else:
-            self._ask_engine(choice.path)
+            self._ask_engine(choice)
 
     def close_down(self) -> None:
         """Stop asking the engine."""
@@ -77,12 +77,13 @@ class ModelPicker(QWidget):
         index = known.index(path) if path in known else self._add(Installed(path, path.with_suffix(".json"), card))
         self._combo.setCurrentIndex(index)
 
-    def _ask_engine(self, path: Path) -> None:
+    def _ask_engine(self, choice: ModelChoice) -> None:
         if self._task is not None:
             return
-        self._summary.show_problem(tr("Reading {name}…").format(name=path.name))
-        self._task = EngineTask(tr("Reading the model {name}").format(name=path.name), partial(_inspect, path))
-        self._task.answered.connect(partial(self._open, path))
+        what = tr("Reading {name}…").format(name=choice.path.name)
+        self._summary.show_problem(what)
+        self._task = EngineTask(what, partial(_read_card, choice))
+        self._task.answered.connect(partial(self._open, choice.path))
         self._task.failed.connect(self._summary.show_problem)
         self._task.ended.connect(self._on_task_ended)
         self._task.start()
@@ -150,7 +151,6 @@ class ModelPicker(QWidget):
             self.open_file(Path(name))
 
 
-def _inspect(path: Path, engine: Engine, folder: Path, is_cancelled: IsCancelled) -> Card:
+def _read_card(choice: ModelChoice, engine: Engine, folder: Path, is_cancelled: IsCancelled) -> Card:
     """The card that the engine reads from a model; on the task's thread."""
-    report = engine.inspect(path, folder, lambda _event: None, is_cancelled).report
-    return card_from_dict(report["card"], path.name)
+    return choice.read_card(engine, folder, is_cancelled)

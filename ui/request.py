@@ -40,6 +40,7 @@ def make_request(
         FOLDER=str(folder),
         DEVICE=results.device(),
         MINIMUM_AREA=results.smallest_polygon(),
+        UNREADABLE=results.unreadable(),
     )
     if extent is not None:
         parameters["EXTENT"] = extent

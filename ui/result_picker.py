@@ -62,6 +62,9 @@ class ResultPicker(QWidget):
         self._device = QComboBox(self._more)
         for value, title in _devices():
             self._device.addItem(title, value)
+        self._unreadable = QComboBox(self._more)
+        self._unreadable.addItem(tr("Stop and say so"), "stop")
+        self._unreadable.addItem(tr("Leave it out and count it"), "skip")
         self._prepare()
         self._lay_out()
 
@@ -92,6 +95,10 @@ class ResultPicker(QWidget):
         """The device asked for."""
         return self._device.currentData()
 
+    def unreadable(self) -> str:
+        """What becomes of features and blocks that cannot be read, as the engine calls it."""
+        return self._unreadable.currentData()
+
     def _add_box(self, product: str, ticked: bool) -> None:
         box = QCheckBox(BY_NAME[product].title, self)
         box.setObjectName("FusionMapperProduct_" + product)
@@ -120,6 +127,9 @@ class ResultPicker(QWidget):
         self._device.setObjectName("FusionMapperDevice")
         self._device.setToolTip(tr("What the model runs on; Automatic takes a graphics card where there is one"))
         keep_narrow(self._device)
+        self._unreadable.setObjectName("FusionMapperUnreadable")
+        self._unreadable.setToolTip(tr("What to do with damaged features and blocks of a layer"))
+        keep_narrow(self._unreadable)
 
     def _lay_out(self) -> None:
         form = QFormLayout(self._more)
@@ -127,6 +137,7 @@ class ResultPicker(QWidget):
         form.addRow(tr("&Folder"), self._folder)
         form.addRow(tr("&Smallest polygon"), self._smallest)
         form.addRow(tr("&Device"), self._device)
+        form.addRow(tr("&Unreadable data"), self._unreadable)
         layout = QVBoxLayout(self)
         layout.setContentsMargins(0, 0, 0, 0)
         layout.addLayout(self._grid)

@@ -42,6 +42,7 @@ class SlotList(QWidget):
             self._layout.addWidget(row)
             row.choice_changed.connect(self.choice_changed)
         self._set_tab_order()
+        self._line_up()
 
     def judge(self, area: Optional[QgsReferencedRectangle]) -> None:
         """Look at all chosen layers again."""
@@ -64,6 +65,12 @@ class SlotList(QWidget):
             if row.verdict.level is Level.CANNOT:
                 return tr("Choose a layer for {slot}.").format(slot=row.title())
         return ""
+
+    def _line_up(self) -> None:
+        """Let all rows' layers begin below one another."""
+        widest = max((row.title_width() for row in self._rows), default=0)
+        for row in self._rows:
+            row.set_title_width(widest)
 
     def _set_tab_order(self) -> None:
         choices = [choice for row in self._rows for choice in row.choices]

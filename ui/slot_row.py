@@ -66,6 +66,14 @@ class SlotRow(QWidget):
         """What the slot is called on the panel."""
         return slot_title(self.slot, self.card)
 
+    def title_width(self) -> int:
+        """Pixels that the title wants."""
+        return self._title.sizeHint().width()
+
+    def set_title_width(self, width: int) -> None:
+        """Give the title this many pixels, so that it lines up with other rows'."""
+        self._title.setMinimumWidth(width)
+
     def _make_choices(self) -> list[Union[RasterChoice, VectorChoice]]:
         choices: list[Union[RasterChoice, VectorChoice]] = []
         if self.slot.role != "osm":
@@ -113,7 +121,6 @@ class SlotRow(QWidget):
         for row, choice in enumerate(self.choices):
             grid.addWidget(choice, row, _CHOICE_COLUMN)
         grid.addWidget(self._verdict, len(self.choices), _TITLE_COLUMN, 1, 2)
-        grid.setColumnMinimumWidth(_TITLE_COLUMN, 72)
         grid.setColumnStretch(_CHOICE_COLUMN, 1)
 
     def _on_chosen_by_hand(self) -> None:

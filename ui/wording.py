@@ -58,7 +58,11 @@ def _short(number: float) -> str:
 
 def needs_text(card: Card) -> str:
     """What the model wants, in one line: its slots, and the ground sampling distance."""
-    parts = [_slot_needs(slot, card) for slot in card.slots if slot.role != "location"]
+    slots = [slot for slot in card.slots if slot.role != "location"]
+    parts = [_slot_needs(slot, card) for slot in slots if slot.missing == "required"]
+    helpful = [_slot_needs(slot, card) for slot in slots if slot.missing != "required"]
+    if helpful:
+        parts.append(tr("helped by {slots}").format(slots=", ".join(helpful)))
     if card.gsd is not None:
         parts.append(metres_text(card.gsd))
     return DOT.join(parts)
@@ -71,7 +75,7 @@ def _slot_needs(slot: Slot, card: Card) -> str:
         title = tr("{slot} ({bands})").format(slot=title, bands=bands)
     elif slot.role == "imagery":
         title = tr("{slot} ({count} bands)").format(slot=title, count=len(slot.channels))
-    return title if slot.missing == "required" else tr("{slot} if there is any").format(slot=title)
+    return title
 
 
 def card_classes(card: Card) -> tuple[ClassInfo, ...]:

@@ -25,7 +25,7 @@ def dock(qtbot, window, project, model_file):
     dock = FusionDock(window, window.mainWindow())
     window.addDockWidget(Qt.DockWidgetArea.RightDockWidgetArea, dock)
     dock.show()
-    dock._model.open_file(model_file)
+    dock.model.open_file(model_file)
     yield dock
     dock.close_down()
 
@@ -44,7 +44,7 @@ def can_run(qtbot, dock):
 
 def test_the_card_is_shown_with_its_notice(dock):
     assert part(dock, QLabel, "ModelNeeds").text() == (
-        "Imagery (red, green, blue) · OSM if there is any · Elevation if there is any · 2.5 m"
+        "Imagery (red, green, blue) · helped by OSM, Elevation · 2.5 m"
     )
     assert "Water" in part(dock, QLabel, "ModelClasses").text()
     assert part(dock, QLabel, "ModelNotice").isVisible()
@@ -59,7 +59,7 @@ def test_without_layers_the_reason_is_shown(dock):
 def test_layers_are_found_as_they_come(qtbot, dock, look_at, elevation, roads, aerial, buildings):
     look_at(aerial)
     can_run(qtbot, dock)
-    imagery, osm, dem = dock._slots.rows()
+    imagery, osm, dem = dock.slots.rows()
     assert (imagery.layers(), osm.layers(), dem.layers()) == ([aerial], [buildings, roads], [elevation])
     assert imagery.choices[0].toolTip() == "Its bands are named or coloured like the model's channels"
 
@@ -67,7 +67,7 @@ def test_layers_are_found_as_they_come(qtbot, dock, look_at, elevation, roads, a
 def test_a_choice_by_hand_stays(qtbot, dock, look_at, aerial, roads, buildings):
     look_at(aerial)
     can_run(qtbot, dock)
-    _, osm, _ = dock._slots.rows()
+    _, osm, _ = dock.slots.rows()
     osm.choices[0].toggleItemCheckState(0)
     dock._unmatched = True
     dock._on_settled()
@@ -77,16 +77,16 @@ def test_a_choice_by_hand_stays(qtbot, dock, look_at, aerial, roads, buildings):
 def test_what_the_map_shows_decides_the_area(qtbot, dock, window, look_at, aerial):
     look_at(aerial)
     can_run(qtbot, dock)
-    whole = dock._area.extent()
+    whole = dock.area.extent()
     window.mapCanvas().setExtent(aerial.extent().buffered(-0.005))
-    assert dock._area.extent().area() < whole.area()
+    assert dock.area.extent().area() < whole.area()
     elsewhere = aerial.extent()
     elsewhere += elsewhere.center() - aerial.extent().center()
     window.mapCanvas().setExtent(type(elsewhere)(10, 50, 10.1, 50.1))
     qtbot.waitUntil(lambda: "shows nothing of the imagery" in reason(dock))
     part(dock, QRadioButton, "AreaWhole").click()
     can_run(qtbot, dock)
-    assert dock._area.extent().area() == pytest.approx(aerial.extent().area())
+    assert dock.area.extent().area() == pytest.approx(aerial.extent().area())
 
 
 def test_the_size_of_the_map_is_told(qtbot, dock, look_at, aerial):
@@ -96,10 +96,10 @@ def test_the_size_of_the_map_is_told(qtbot, dock, look_at, aerial):
 
 
 def test_the_results_fit_the_model(dock, landcover):
-    assert dock._results.products() == ["classes", "polygons"]
+    assert dock.results.products() == ["classes", "polygons"]
     height = replace(landcover.outputs[0], task="pixel-regression", classes=())
-    dock._results.show_card(replace(landcover, outputs=(height,)))
-    assert dock._results.products() == ["regression"]
+    dock.results.show_card(replace(landcover, outputs=(height,)))
+    assert dock.results.products() == ["regression"]
 
 
 def test_at_least_one_result_is_asked_for(qtbot, dock, look_at, aerial):
@@ -113,7 +113,7 @@ def test_at_least_one_result_is_asked_for(qtbot, dock, look_at, aerial):
 def test_an_incomplete_card_cannot_be_run(qtbot, dock, window, tmp_path, landcover, look_at, aerial):
     look_at(aerial)
     card = replace(landcover, unknown=("gsd",))
-    dock._model._combo.setCurrentIndex(dock._model._add(Installed(tmp_path / "x.onnx", tmp_path / "x.json", card)))
+    dock.model._combo.setCurrentIndex(dock.model._add(Installed(tmp_path / "x.onnx", tmp_path / "x.json", card)))
     assert reason(dock) == "The model's card does not tell gsd; complete it first."
 
 

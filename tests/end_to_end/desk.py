@@ -1,0 +1,115 @@
+"""Runs inside a real QGIS (``qgis --code``): tells a test where things are and what happens; the test clicks.
+
+One JSON object a line over a local socket, both ways. A request ``{"ask": NAME, ...}`` gets ``{"answer": NAME, ...}``;
+``{"event": NAME, ...}`` comes by itself.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+
+from qgis.core import QgsCoordinateReferenceSystem, QgsProject, QgsRasterLayer, QgsRectangle, QgsVectorLayer
+from qgis.PyQt.QtCore import QObject, QPoint
+from qgis.PyQt.QtNetwork import QLocalSocket
+from qgis.PyQt.QtWidgets import QToolButton, QWidget
+from qgis.utils import iface, plugins
+
+
+class Desk(QObject):
+    """Answers the test's questions about this QGIS."""
+
+    def __init__(self) -> None:
+        super().__init__(iface.mainWindow())
+        self.dock = iface.mainWindow().findChild(QWidget, "FusionMapperDock")
+        self.dock.visibilityChanged.connect(lambda shown: self.tell("dock", shown=shown))
+        self.dock.runs.run_changed.connect(self._on_run_changed)
+        iface.mapCanvas().mapCanvasRefreshed.connect(lambda: self.tell("drawn"))
+        self._socket = QLocalSocket(self)
+        self._socket.readyRead.connect(self._on_ready_read)
+        self._socket.connectToServer(os.environ["FUSION_MAPPER_DESK"])
+        self.tell("ready", pid=os.getpid(), display=os.environ["DISPLAY"], plugins=sorted(plugins))
+
+    def tell(self, event: str, **facts: object) -> None:
+        self._send({"event": event, **facts})
+
+    def _send(self, message: dict) -> None:
+        self._socket.write((json.dumps(message) + "\n").encode())
+        self._socket.flush()
+
+    def _on_ready_read(self) -> None:
+        while self._socket.canReadLine():
+            request = json.loads(bytes(self._socket.readLine()).decode())
+            name = request.pop("ask")
+            self._send({"answer": name, **(getattr(self, "ask_" + name)(**request) or {})})
+
+    def _on_run_changed(self, number: int) -> None:
+        run = self.dock.runs.run(number)
+        facts = {"state": run.state.value, "percent": run.percent, "stage": run.stage, "sentence": run.sentence}
+        self.tell("run", number=number, **facts)
+
+    def ask_size(self, width: int, height: int) -> None:
+        iface.mainWindow().showNormal()
+        iface.mainWindow().setGeometry(0, 0, width, height)
+
+    def ask_load(self, rasters: list, vectors: list, extent: list, crs: str) -> dict:
+        """Load layers (pairs of source and name) and show the extent; says which ones are valid."""
+        layers = [QgsVectorLayer(source, name, "ogr") for source, name in vectors]
+        layers += [QgsRasterLayer(source, name, "gdal") for source, name in rasters]
+        QgsProject.instance().setCrs(QgsCoordinateReferenceSystem(crs))
+        QgsProject.instance().addMapLayers(list(reversed(layers)))
+        iface.mapCanvas().setExtent(QgsRectangle(*extent))
+        iface.mapCanvas().refresh()
+        return {"valid": [layer.name() for layer in layers if layer.isValid()]}
+
+    def ask_where(self, name: str) -> dict:
+        """Centre on the screen of a widget, or of the tool button of an action, and whether it can be clicked there."""
+        widget = self._find(name)
+        center = widget.rect().center()
+        seen = widget.isVisible() and widget.isEnabled() and widget.visibleRegion().contains(QPoint(center))
+        spot = widget.mapToGlobal(center)
+        return {"x": spot.x(), "y": spot.y(), "clickable": seen}
+
+    def ask_text(self, name: str) -> dict:
+        widget = self._find(name)
+        text = widget.currentText() if hasattr(widget, "currentText") else widget.text()
+        return {"text": text, "shown": widget.isVisible(), "enabled": widget.isEnabled()}
+
+    def ask_rows(self) -> dict:
+        """What is chosen in each row of the dock, and the verdict on it."""
+        rows = self.dock.slots.rows()
+        return {"rows": {row.slot.name: [[layer.name() for layer in row.layers()], row.verdict.text] for row in rows}}
+
+    def ask_tree(self) -> dict:
+        """The layer tree: groups with their layers, each layer's legend."""
+        groups = QgsProject.instance().layerTreeRoot().findGroups()
+        return {"groups": {group.name(): [self._layer(node) for node in group.findLayers()] for group in groups}}
+
+    def ask_close(self) -> None:
+        QgsProject.instance().setDirty(False)
+        iface.actionExit().trigger()
+
+    @staticmethod
+    def _layer(node) -> dict:
+        layer = node.layer()
+        legend = iface.layerTreeView().layerTreeModel().layerLegendNodes(node)
+        facts = {"name": node.name(), "visible": node.isVisible(), "legend": [entry.data(0) for entry in legend]}
+        if isinstance(layer, QgsRasterLayer):
+            block = layer.dataProvider().block(1, layer.extent(), layer.width(), layer.height())
+            rows, columns = range(0, layer.height(), 3), range(layer.width())
+            facts["values"] = sorted({block.value(row, column) for row in rows for column in columns})
+        else:
+            facts["features"] = layer.featureCount()
+        return facts
+
+    @staticmethod
+    def _find(name: str) -> QWidget:
+        window = iface.mainWindow()
+        for button in window.findChildren(QToolButton):
+            action = button.defaultAction()
+            if action is not None and action.objectName() == name and button.isVisible():
+                return button
+        return window.findChild(QWidget, name)
+
+
+desk = Desk()
