@@ -15,7 +15,6 @@ from rasterio.windows import Window as RasterWindow
 
 from ..grid import Grid, Window
 from .raster_file import RasterFile, open_named
-from .raster_place import georeference
 from .warp_document import Georeference, Warp, warp_document
 
 #: Grid pixels by which the first warped dataset reaches beyond the grid; a larger halo makes a larger one.
@@ -29,6 +28,7 @@ _ALIGNED = 1e-6
 _WIDENED = 0.95
 #: Resampling that gives back the stored values on the file's own lattice; cubic B-splines smooth even there.
 _INTERPOLATING = frozenset({"nearest", "bilinear", "cubic", "lanczos", "average", "mode"})
+_OVERSHOOTING = frozenset({"cubic", "lanczos"})
 _KERNELS = frozenset({"bilinear", "cubic", "cubic_spline", "lanczos"})
 
 
@@ -109,19 +109,23 @@ class AlignedLayer:
 class WarpedLayer:
     """A file brought onto the grid by GDAL's warper, as ``gdalwarp -et 0 -ot Float32`` does it.
 
-    The grid is warped in squares that lie on one lattice, and kernels are widened by one scale for the whole grid
-    (gdalwarp's ``-wo XSCALE -wo YSCALE``), so a pixel's value does not depend on the window it is read in.
+    The grid is warped in squares that lie on one lattice. Where the file is finer than the grid, kernels are widened
+    by one scale for the whole grid (``-wo XSCALE -wo YSCALE``), so that a pixel's value does not depend on the window
+    it is read in; gdalwarp by itself measures the scale anew in each chunk it happens to cut. Values of integer types
+    stay within their type's range, as they do when gdalwarp writes that type.
     """
 
     def __init__(self, file: RasterFile, grid: Grid, resampling: str):
         self._file, self._grid, self._resampling = file, grid, resampling
         ratio = source_pixels_per_pixel(file, grid)
-        self._overview = overview_level(file.dataset, ratio)
+        # RPC coefficients count in pixels of the full resolution.
+        self._overview = None if file.georeference.rpc else overview_level(file.dataset, ratio)
         self._place = self._overview_place()
         self._ratio = None
         if ratio is not None:
             full = file.georeference
             self._ratio = (ratio[0] * self._place.width / full.width, ratio[1] * self._place.height / full.height)
+        self._limits = _limits(file, resampling)
         self._margin = 0
         self._warped: DatasetReader | None = None
 
@@ -129,6 +133,8 @@ class WarpedLayer:
         warped = self._reaching(window)
         box = RasterWindow(window.col + self._margin, window.row + self._margin, window.width, window.height)
         data = warped.read(list(range(1, len(self._file.bands) + 1)), window=box)
+        if self._limits is not None:
+            np.clip(data, *self._limits, out=data)
         if self._file.alpha is None:
             return data, np.ones(data.shape[1:], np.float32)
         alpha = warped.read(len(self._file.bands) + 1, window=box)
@@ -141,10 +147,11 @@ class WarpedLayer:
         self._file.close()
 
     def _overview_place(self) -> Georeference:
+        full = self._file.georeference
         if self._overview is None:
-            return self._file.georeference
+            return full
         with open_named(self._file.name, OVERVIEW_LEVEL=self._overview) as dataset:
-            return georeference(dataset, self._file.title)
+            return full.resized(dataset.width, dataset.height)
 
     def _reaching(self, window: Window) -> DatasetReader:
         """The warped dataset, with a margin round the grid that holds the window."""
@@ -196,6 +203,14 @@ class WarpedLayer:
         return min(_BLOCK, 2 ** max(int(math.log2(max(side, 1.0))), 0))
 
 
+def _limits(file: RasterFile, resampling: str) -> tuple[float, float] | None:
+    """The range of an integer type, out of which kernels with negative lobes shoot (far, beside nodata)."""
+    kinds = {np.dtype(dtype) for dtype in file.dtypes}
+    if resampling not in _OVERSHOOTING or any(kind.kind == "f" for kind in kinds):
+        return None
+    return float(min(np.iinfo(kind).min for kind in kinds)), float(max(np.iinfo(kind).max for kind in kinds))
+
+
 def alpha_maximum(file: RasterFile) -> float:
     """The stored alpha that means opaque."""
     if file.alpha is None:
@@ -205,7 +220,7 @@ def alpha_maximum(file: RasterFile) -> float:
 
 
 def source_pixels_per_pixel(file: RasterFile, grid: Grid) -> tuple[float, float] | None:
-    """Source pixels that one grid pixel spans along x and y, in the middle of what they share; None where unknown."""
+    """Source pixels along the source's x and y that one grid pixel spans, amid what both share; None where unknown."""
     own = file.grid
     there = Transformer.from_crs(own.pyproj_crs, grid.pyproj_crs, always_xy=True)
     x, y = ~grid.transform @ there.transform(*(own.transform @ (own.width / 2, own.height / 2)))
@@ -218,9 +233,8 @@ def source_pixels_per_pixel(file: RasterFile, grid: Grid) -> tuple[float, float]
     if not all(math.isfinite(value) for point in source for value in point):
         return None
     west, east, north, south = source
-    # The box round the pixel's image, which is what GDAL measures its source windows by.
-    across = abs(east[0] - west[0]) + abs(south[0] - north[0])
-    down = abs(east[1] - west[1]) + abs(south[1] - north[1])
+    across = math.hypot(east[0] - west[0], south[0] - north[0])
+    down = math.hypot(east[1] - west[1], south[1] - north[1])
     return across, down
 
 

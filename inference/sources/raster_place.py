@@ -20,17 +20,22 @@ def georeference(dataset: DatasetReader, title: str) -> Georeference:
     """
     width, height = dataset.width, dataset.height
     transform = dataset.transform
+    points, points_crs = dataset.gcps
     if not _is_identity(transform):
         if dataset.crs is None:
             raise SourceError(f"{title} has no CRS; assign the right one, for example with gdal_edit.py -a_srs.")
-        if abs(transform.determinant) == 0:
+        if transform.determinant == 0:
             raise SourceError(f"{title} has a transform that maps its pixels onto a line; georeference it anew.")
         return Georeference(dataset.crs, width, height, transform)
-    points, crs = dataset.gcps
     if len(points) > 1:
-        if crs is None:
+        if points_crs is None:
             raise SourceError(f"{title} has control points without a CRS; assign one with gdal_translate -a_srs.")
-        return Georeference(crs, width, height, gcps=tuple(points))
+        if dataset.crs is not None and dataset.crs != points_crs:
+            raise SourceError(
+                f"{title} has control points in one CRS and pixels in another, so it lies in two places; "
+                "keep one of them with gdal_translate."
+            )
+        return Georeference(points_crs, width, height, gcps=tuple(points))
     if dataset.rpcs is not None:
         return Georeference(CRS.from_epsg(4326), width, height, rpc=dataset.rpcs.to_gdal())
     raise SourceError(f"{title} has no georeference (no CRS and no place on the ground); georeference it first.")

@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from html import escape
 
 from affine import Affine
@@ -49,6 +49,15 @@ class Georeference:
         xs, ys = zip(*corners, strict=True)
         return min(xs), min(ys), max(xs), max(ys)
 
+    def resized(self, width: int, height: int) -> Georeference:
+        """The same place seen with other pixels (an overview)."""
+        x, y = self.width / width, self.height / height
+        points = tuple(
+            GroundControlPoint(point.row / y, point.col / x, point.x, point.y, point.z) for point in self.gcps
+        )
+        transform = None if self.transform is None else self.transform @ Affine.scale(x, y)
+        return replace(self, width=width, height=height, transform=transform, gcps=points)
+
 
 @dataclass(frozen=True)
 class Warp:
@@ -80,7 +89,7 @@ class Warp:
 
 
 def warp_document(warp: Warp) -> str:
-    """The XML that GDAL opens as a dataset of the warped bands (NaN where invalid) and, after them, the alpha band."""
+    """The XML that GDAL opens: the warped bands, NaN where invalid, or followed by an alpha band (0 to 255)."""
     count = len(warp.bands)
     bands = "".join(_band(index + 1, "") for index in range(count))
     if warp.alpha is not None:
@@ -105,7 +114,13 @@ def _band(number: int, content: str) -> str:
 
 
 def _options(warp: Warp) -> str:
-    options = {"INIT_DEST": "NO_DATA", "UNIFIED_SRC_NODATA": "NO", "ERROR_OUT_IF_EMPTY_SOURCE_WINDOW": "FALSE"}
+    options = {
+        # gdalwarp's own way where only some bands of a pixel are nodata.
+        "UNIFIED_SRC_NODATA": "PARTIAL",
+        "ERROR_OUT_IF_EMPTY_SOURCE_WINDOW": "FALSE",
+        # Half-transparent pixels are mixed with what stands there before, and nothing mixes with NaN.
+        "INIT_DEST": "NO_DATA" if warp.alpha is None else "0",
+    }
     if warp.alpha is not None:
         options |= {"SRC_ALPHA_MAX": f"{warp.alpha_maximum:g}", "DST_ALPHA_MAX": "255"}
     if warp.scale is not None:
@@ -114,14 +129,12 @@ def _options(warp: Warp) -> str:
 
 
 def _mappings(warp: Warp) -> str:
-    return "".join(
-        _mapping(i + 1, band, value) for i, (band, value) in enumerate(zip(warp.bands, warp.nodata, strict=True))
-    )
-
-
-def _mapping(number: int, band: int, nodata: float | None) -> str:
-    source = "" if nodata is None else f"<SrcNoDataReal>{_number(nodata)}</SrcNoDataReal>"
-    return f'<BandMapping src="{band}" dst="{number}">{source}<DstNoDataReal>nan</DstNoDataReal></BandMapping>'
+    target = "<DstNoDataReal>nan</DstNoDataReal>" if warp.alpha is None else ""
+    text = ""
+    for number, (band, value) in enumerate(zip(warp.bands, warp.nodata, strict=True), start=1):
+        source = "" if value is None else f"<SrcNoDataReal>{_number(value)}</SrcNoDataReal>"
+        text += f'<BandMapping src="{band}" dst="{number}">{source}{target}</BandMapping>'
+    return text
 
 
 def _alpha(warp: Warp) -> str:
