@@ -24,6 +24,7 @@ import numpy as np  # noqa: E402  - the package has to be registered before its 
 from fusion_mapper.models.architectures.receptive import receptive_field  # noqa: E402
 from fusion_mapper.models.architectures.unet import UNet  # noqa: E402
 from fusion_mapper.models.embed import embed_card  # noqa: E402
+from fusion_mapper.models.install import write_sidecar  # noqa: E402
 from fusion_mapper.models.training import chips, loop, metrics  # noqa: E402
 from fusion_mapper.models.training.export import export_onnx  # noqa: E402
 from fusion_mapper.models.training.starters import STARTERS, Starter, finished_card  # noqa: E402
@@ -138,6 +139,7 @@ def export(starter: Starter, trial: Trial, model: UNet, facts: dict[str, object]
         bare = Path(scratch) / path.name
         difference = export_onnx(model, len(starter.channels), stride, bare)
         embed_card(bare, card, path)
+    write_sidecar(path, card)
     print(f"{path.name}: {path.stat().st_size / 1e6:.2f} MB, ONNX against torch {difference:.1e}")
     return path
 

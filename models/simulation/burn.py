@@ -42,12 +42,10 @@ def burn_ribbons(frame: Frame, lines: Sequence[shapely.LineString], widths: Sequ
 
     A ribbon narrower than a pixel touches every pixel its line runs through; its share is width over pixel.
     """
-    share = np.zeros(frame.shape, np.float32)
-    for width in sorted(set(widths)):
-        chosen = [line for line, own in zip(lines, widths, strict=True) if own == width]
-        if width < frame.gsd:
-            share = np.maximum(share, burn(frame, chosen, all_touched=True) * np.float32(width / frame.gsd))
-        else:
-            buffered = shapely.buffer(chosen, width / 2, cap_style="flat")
-            np.maximum(share, burn(frame, buffered) > 0, out=share)
-    return share
+    order = np.argsort(widths, kind="stable")
+    lines, widths = np.array(lines, dtype=object)[order], np.array(widths, float)[order]
+    narrow = widths < frame.gsd
+    permille = np.maximum(np.round(1000 * widths[narrow] / frame.gsd), 1)
+    share = burn(frame, lines[narrow], permille, all_touched=True).astype(np.float32) / 1000
+    ribbons = shapely.buffer(lines[~narrow], widths[~narrow] / 2, cap_style="flat")
+    return np.maximum(share, burn(frame, ribbons) > 0, dtype=np.float32)

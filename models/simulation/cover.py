@@ -75,7 +75,7 @@ def lay_cover(
     material = np.where(water > 0, RIVER, NONE).astype(np.uint8)
     share = water.copy()
     _lay_yards(frame, places, material, share, rng)
-    _lay_roads(frame, region, roads, material, share)
+    _lay_roads(frame, roads, material, share)
     number = burn(frame, buildings.outlines, np.arange(1, len(buildings) + 1), all_touched=frame.gsd > 5)
     roofed = number > 0
     material[roofed] = (ROOF_RED + np.concatenate([[0], buildings.roof]))[number][roofed]
@@ -100,9 +100,7 @@ def _lay_yards(
         material[yard], share[yard] = kind, 1.0
 
 
-def _lay_roads(
-    frame: Frame, region: Region, roads: list[Road], material: np.ndarray, share: np.ndarray
-) -> None:
+def _lay_roads(frame: Frame, roads: list[Road], material: np.ndarray, share: np.ndarray) -> None:
     for paved in (False, True):
         chosen = [road for road in roads if road.paved == paved]
         ribbon = burn_ribbons(frame, [road.line for road in chosen], [road.width for road in chosen])
@@ -110,9 +108,7 @@ def _lay_roads(
         material[over], share[over] = ASPHALT if paved else GRAVEL, ribbon[over]
 
 
-def _bare(
-    frame: Frame, region: Region, terrain: Terrain, water: np.ndarray, rng: np.random.Generator
-) -> np.ndarray:
+def _bare(frame: Frame, region: Region, terrain: Terrain, water: np.ndarray, rng: np.random.Generator) -> np.ndarray:
     """Rock on steep ground, blown-out patches on dry ground, gravel bars beside water."""
     patches = fractal(rng, frame.shape, 220 / frame.gsd, 6, 0.6)
     steep = np.clip((terrain.slope - 0.22) / 0.12, -1.5, 1.5)
@@ -122,9 +118,7 @@ def _bare(
     return np.where(beside & (patches > 0.5), 1.0, rock).astype(np.float32)
 
 
-def _standing_trees(
-    frame: Frame, trees: np.ndarray, material: np.ndarray, share: np.ndarray, seed: int
-) -> np.ndarray:
+def _standing_trees(frame: Frame, trees: np.ndarray, material: np.ndarray, share: np.ndarray, seed: int) -> np.ndarray:
     """Trees where nothing else stands; as whole crowns where pixels are smaller than these."""
     if frame.gsd >= 3:
         return trees * (1 - share)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
+
 import numpy as np
 from scipy import ndimage
 
@@ -12,6 +14,9 @@ from .frame import Frame
 from .noise import fractal, stream
 from .parcels import Parcels
 from .region import Region
+
+_HAZE = (1.3, 1.5, 1.9, 0.8)
+"""Haze in every band over the region's, strongest in the blue."""
 
 
 def photograph(
@@ -29,32 +34,66 @@ def photograph(
     ``height`` is the terrain in metres (H x W); ``date`` is 0 for early and 1 for late in the season.
     """
     rng = stream(seed, f"imagery {date}")
-    light = illumination.hill_light(frame, region, height)
-    if frame.gsd < 3:
-        tree_top = cover.tree * (7 + 3 * fractal(rng, frame.shape, 9 / frame.gsd, 2))
-        house_top = np.concatenate([[0], buildings.height]).astype(np.float32)[cover.building]
-        shadow = illumination.cast_shadow(frame, region, np.maximum(tree_top, house_top).astype(np.float32))
-        light = np.where(shadow, light * illumination.SHADOW, light)
+    light = _light(frame, region, cover, buildings, height, rng)
     green, straw = _ground_shares(frame, region, cover, parcels, date, rng)
-    texture = _texture(frame, cover, parcels, rng)
-    muddy = np.clip(region.turbidity + 0.25 * fractal(rng, frame.shape, 900 / frame.gsd, 2), 0, 1)
-    needles = np.clip(0.5 + 0.9 * fractal(rng, frame.shape, 700 / frame.gsd, 3), 0, 1)
-    season = 1.0 if date == 0 else 0.9
+    surface = _Surface(
+        texture=_texture(frame, cover, parcels, rng) * light,
+        green=green,
+        straw=straw,
+        rock=cover.rock * ~parcels.farmed,
+        mud=np.clip(region.turbidity + 0.25 * fractal(rng, frame.shape, 900 / frame.gsd, 2), 0, 1),
+        needles=np.clip(0.5 + 0.9 * fractal(rng, frame.shape, 700 / frame.gsd, 3), 0, 1),
+        season=(1.0, 0.9)[date],
+    )
     image = np.empty((4, *frame.shape), np.float32)
-    leaf, table = spectra.leaf(region), spectra.materials(region)
     for band in range(4):
-        soil = np.float32(region.soil[band])
-        plane = soil + green * (leaf[band] - soil) + straw * (spectra.STRAW[band] - soil)
-        plane += cover.rock * ~parcels.farmed * (np.float32(region.rock[band]) - plane)
-        crown = spectra.CROWN[band] + needles * (spectra.NEEDLE[band] - spectra.CROWN[band])
-        plane += cover.tree * (crown * season - plane)
-        laid = table[:, band][cover.material] * cover.tone
-        wet = spectra.CLEAR_WATER[band] + muddy * (spectra.MUDDY_WATER[band] - spectra.CLEAR_WATER[band])
-        laid = np.where(cover.material == RIVER, wet, laid)
-        plane += cover.share * (laid - plane)
-        haze = region.haze * (1.3, 1.5, 1.9, 0.8)[band]
-        image[band] = plane * texture * light * (1 - haze) + haze
+        haze = region.haze * _HAZE[band]
+        image[band] = _reflectance(surface, region, cover, band) * surface.texture * (1 - haze) + haze
     return image
+
+
+@dataclass(frozen=True)
+class _Surface:
+    """How the ground looks on one date; all H x W but ``season``, the brightness of crowns."""
+
+    texture: np.ndarray
+    green: np.ndarray
+    straw: np.ndarray
+    rock: np.ndarray
+    mud: np.ndarray
+    needles: np.ndarray
+    season: float
+
+
+def _reflectance(surface: _Surface, region: Region, cover: Cover, band: int) -> np.ndarray:
+    """Soil under straw and leaves, rock, crowns, and over all of it what people and water laid; H x W."""
+    soil, leaf = np.float32(region.soil[band]), spectra.leaf(region)[band]
+    plane = soil + surface.green * (leaf - soil) + surface.straw * (spectra.STRAW[band] - soil)
+    plane += surface.rock * (np.float32(region.rock[band]) - plane)
+    crown = spectra.CROWN[band] + surface.needles * (spectra.NEEDLE[band] - spectra.CROWN[band])
+    plane += cover.tree * (crown * surface.season - plane)
+    laid = spectra.materials(region)[:, band][cover.material] * cover.tone
+    wet = spectra.CLEAR_WATER[band] + surface.mud * (spectra.MUDDY_WATER[band] - spectra.CLEAR_WATER[band])
+    laid = np.where(cover.material == RIVER, wet, laid)
+    return plane + cover.share * (laid - plane)
+
+
+def _light(
+    frame: Frame,
+    region: Region,
+    cover: Cover,
+    buildings: Buildings,
+    height: np.ndarray,
+    rng: np.random.Generator,
+) -> np.ndarray:
+    """Sunlight over that on open flat ground, H x W; cast shadows only where pixels are smaller than these."""
+    light = illumination.hill_light(frame, region, height)
+    if frame.gsd >= 3:
+        return light
+    tree_top = cover.tree * (7 + 3 * fractal(rng, frame.shape, 9 / frame.gsd, 2))
+    house_top = np.concatenate([[0], buildings.height]).astype(np.float32)[cover.building]
+    shadow = illumination.cast_shadow(frame, region, np.maximum(tree_top, house_top).astype(np.float32))
+    return np.where(shadow, light * illumination.SHADOW, light)
 
 
 def _ground_shares(

@@ -68,9 +68,7 @@ def extract(
                 "surface": _texts(["asphalt" if r.paved else "gravel" for r in kept_roads]),
             },
         ),
-        Layer(
-            "buildings", _moved(buildings.outlines[mapped], 1.0, rng), {"building": buildings.kind[mapped]}
-        ),
+        Layer("buildings", _moved(buildings.outlines[mapped], 1.0, rng), {"building": buildings.kind[mapped]}),
         Layer(
             "waterways",
             _moved([r.line for r in kept_rivers], off, rng),
@@ -104,9 +102,7 @@ def _texts(values: list[str]) -> np.ndarray:
     return np.array(values, dtype=object)
 
 
-def _landuse(
-    woods: list[shapely.Polygon], places: list[Settlement], loss: float, rng: np.random.Generator
-) -> Layer:
+def _landuse(woods: list[shapely.Polygon], places: list[Settlement], loss: float, rng: np.random.Generator) -> Layer:
     towns = [p.outline for p in places if p.kind != "farm" and rng.random() >= 0.5 * loss]
     natural = [None if rng.random() < 0.5 else "wood" for _ in woods]
     landuse = ["forest" if tag is None else None for tag in natural] + ["residential"] * len(towns)

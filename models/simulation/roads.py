@@ -159,9 +159,7 @@ def _links(
     for i in range(len(hubs)):
         ends = [hubs[j] for j in np.flatnonzero(tree[i])]
         exits = [_way_out(frame, hubs[i], rng)] if i < 6 or rng.random() < 0.1 else []
-        kinds = [_link_kind(hubs[i], end) for end in ends] + ["primary" if i < 2 else "secondary"] * len(
-            exits
-        )
+        kinds = [_link_kind(hubs[i], end) for end in ends] + ["primary" if i < 2 else "secondary"] * len(exits)
         targets = [(end.x, end.y) for end in ends] + exits
         for kind, points in zip(kinds, links.routes((hubs[i].x, hubs[i].y), targets), strict=True):
             links.attract(points)
@@ -245,9 +243,7 @@ def _paths(frame: Frame, places: list[Settlement], rng: np.random.Generator) -> 
     for place in places:
         for _ in range(0 if place.kind == "farm" else rng.integers(1, 4)):
             angle, length = rng.uniform(0, 2 * np.pi), rng.uniform(0.5, 1.3) * min(1200, 0.4 * frame.extent)
-            start = np.array([place.x, place.y]) + 0.8 * place.radius * np.array(
-                [np.cos(angle), np.sin(angle)]
-            )
+            start = np.array([place.x, place.y]) + 0.8 * place.radius * np.array([np.cos(angle), np.sin(angle)])
             end = start + length * np.array([np.cos(angle), np.sin(angle)])
             paths.append(Road(_bent(np.stack([start, end]), 0.18, rng), "path", False))
     return paths

@@ -84,9 +84,7 @@ def simulate(size: int, gsd: float, region_index: int, seed: int) -> Landscape:
     return Landscape(frame, place, seed, terrain, roads, buildings, parcels, cover, osm)
 
 
-def _farming_hindrance(
-    frame: Frame, terrain: Terrain, water: np.ndarray, places: list[Settlement]
-) -> np.ndarray:
+def _farming_hindrance(frame: Frame, terrain: Terrain, water: np.ndarray, places: list[Settlement]) -> np.ndarray:
     """0 on flat open ground, 1 and more on steep ground, in water and in settlements; float32 H x W."""
     smooth = ndimage.gaussian_filter(terrain.coarse, 1.5)
     down, right = np.gradient(smooth, frame.cell)

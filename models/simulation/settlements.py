@@ -32,9 +32,7 @@ _KINDS = (("town", 0.035, 320, 620), ("village", 0.11, 110, 260), ("farm", 0.55,
 """Kind, number per square kilometre, least and largest radius in metres."""
 
 
-def make_settlements(
-    frame: Frame, terrain: Terrain, lakes: list[shapely.Polygon], seed: int
-) -> list[Settlement]:
+def make_settlements(frame: Frame, terrain: Terrain, lakes: list[shapely.Polygon], seed: int) -> list[Settlement]:
     """Towns first, then villages and farms on gentle dry ground that is still free; at least one of each."""
     shore = shapely.union_all([lake.buffer(15) for lake in lakes])
     rng = stream(seed, "settlements")
@@ -61,9 +59,7 @@ def _habitable(frame: Frame, terrain: Terrain) -> np.ndarray:
     return ((0.02 + flatness * nearness) * dry)[inner, inner].copy()
 
 
-def _settle(
-    kind: str, radius: float, free: np.ndarray, frame: Frame, rng: np.random.Generator
-) -> Settlement | None:
+def _settle(kind: str, radius: float, free: np.ndarray, frame: Frame, rng: np.random.Generator) -> Settlement | None:
     if free.sum() <= 0:
         return None
     weights = free.ravel() ** 2

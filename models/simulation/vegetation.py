@@ -40,9 +40,7 @@ def make_tree_cover(
     return np.where(towns, gardens, cover).astype(np.float32)
 
 
-def _woods(
-    frame: Frame, region: Region, slope: np.ndarray, farmed: np.ndarray, rng: np.random.Generator
-) -> np.ndarray:
+def _woods(frame: Frame, region: Region, slope: np.ndarray, farmed: np.ndarray, rng: np.random.Generator) -> np.ndarray:
     """Natural woods with ragged edges on steeper ground, and scattered trees outside them."""
     wish = fractal(rng, frame.shape, (650 if frame.gsd < 5 else 2600) / frame.gsd, 6, 0.55)
     wish += 1.2 * np.clip(ndimage.uniform_filter(slope, 9) / 0.25, 0, 1.5)

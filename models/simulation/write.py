@@ -226,9 +226,7 @@ def _write_dem(path: Path, landscape: Landscape) -> Path:
     return _write_raster(path, whole[None], pyproj.CRS.from_epsg(4326), transform, DEM_NODATA, ("elevation",))
 
 
-def _scene_points(
-    landscape: Landscape, transform: Affine, rows: int, columns: int
-) -> tuple[np.ndarray, np.ndarray]:
+def _scene_points(landscape: Landscape, transform: Affine, rows: int, columns: int) -> tuple[np.ndarray, np.ndarray]:
     """Scene coordinates of every pixel centre of a grid in longitude and latitude."""
     lon = transform.c + (np.arange(columns) + 0.5) * transform.a
     lat = transform.f + (np.arange(rows) + 0.5) * transform.e

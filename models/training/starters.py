@@ -158,7 +158,7 @@ def _land_cover(name: str, title: str, bands: tuple[str, ...]) -> Starter:
     output = Output("output", "semantic-segmentation", LAND_COVER, activation="softmax", title="Land cover")
     layers = {"imagery": ("imagery", tuple(range(1, len(bands) + 1)))}
     card = _card(name, title, text, slots, output, 1.0)
-    return Starter(card, "classes", layers, 1400, {"osm": 0.15, "dem": 0.15})
+    return Starter(card, "classes", layers, 1400, {"osm": 0.25, "dem": 0.2})
 
 
 def _fields() -> Starter:
@@ -175,7 +175,7 @@ def _fields() -> Starter:
     )
     layers = {"early": ("early", (1, 2, 3, 4)), "late": ("late", (1, 2, 3, 4))}
     card = _card("fields-10m", "Field boundaries, two dates, 10 m", text, slots, output, 10.0)
-    return Starter(card, "fields", layers, 1000, {"osm": 0.15, "dem": 0.15})
+    return Starter(card, "fields", layers, 1000, {"osm": 0.25, "dem": 0.2})
 
 
 def _tree_cover() -> Starter:
@@ -192,7 +192,7 @@ def _tree_cover() -> Starter:
         title="Tree cover",
     )
     card = _card("treecover-10m", "Tree cover, 10 m", text, slots, output, 10.0)
-    return Starter(card, "tree_cover", {"imagery": ("early", (1, 2, 3, 4))}, 1000, {"osm": 0.15, "dem": 0.15})
+    return Starter(card, "tree_cover", {"imagery": ("early", (1, 2, 3, 4))}, 1000, {"osm": 0.25, "dem": 0.2})
 
 
 STARTERS = {

@@ -1,0 +1,148 @@
+"""Draw the demo's maps with their legends, as QGIS shows them: ``demo_pictures.py build/demo`` (QGIS's Python)."""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+
+from qgis.core import (
+    QgsApplication,
+    QgsContrastEnhancement,
+    QgsLayoutExporter,
+    QgsLayoutItemLabel,
+    QgsLayoutItemLegend,
+    QgsLayoutItemMap,
+    QgsLayoutItemScaleBar,
+    QgsLayoutPoint,
+    QgsLayoutSize,
+    QgsMapLayer,
+    QgsMultiBandColorRenderer,
+    QgsPrintLayout,
+    QgsProject,
+    QgsRasterLayer,
+    QgsRasterMinMaxOrigin,
+    QgsRectangle,
+    QgsUnitTypes,
+)
+from qgis.PyQt.QtGui import QFont
+from simulate import ROOT, register_package
+
+register_package()
+
+from fusion_mapper.models.card import read_sidecar  # noqa: E402  - the package has to be registered first
+from fusion_mapper.toolbox.results import finish_layer, open_product  # noqa: E402
+
+MAP_SIDE = 120.0
+"""Millimetres; with the margins and the legend a picture is 297 mm wide."""
+GAP = 5.0
+TITLE = 12.0
+DETAIL = 700
+"""Pixels along the side of the enlarged part."""
+DPI = 150
+PICTURES = (
+    ("land_cover", "air/imagery.tif", "landcover-rgbn-1m", {"classes": "classes.tif"}),
+    ("fields", "space/imagery_late.tif", "fields-10m", {"fields": "fields.gpkg", "classes": "classes.tif"}),
+    ("tree_cover", "space/imagery_early.tif", "treecover-10m", {"regression": "regression.tif"}),
+)
+"""Folder of the run, picture beside it, model, products from the uppermost down."""
+
+
+def draw(demo: Path, name: str, image: str, model: str, products: dict[str, str]) -> Path:
+    """One sheet: picture and map, whole and enlarged, and the legend; answers its path."""
+    card = read_sidecar(ROOT / "resources" / "models" / f"{model}.json")
+    imagery = _imagery(demo / image)
+    maps = []
+    for product, file in products.items():
+        layer = open_product(str(demo / name / file), product)
+        finish_layer(layer, product, card)
+        maps.append(layer)
+    project = QgsProject()
+    project.setCrs(imagery.crs())
+    project.addMapLayers([*maps, imagery])
+    layout = QgsPrintLayout(project)
+    layout.initializeDefaults()
+    page = QgsLayoutSize(2 * MAP_SIDE + 4 * GAP + 37, 2 * MAP_SIDE + 4 * GAP + TITLE)
+    layout.pageCollection().page(0).setPageSize(page)
+    _label(layout, f"{card.label}: {card.notice}")
+    for row, extent in enumerate((imagery.extent(), _detail(imagery))):
+        _map(layout, [imagery], extent, 0, row)
+        _scale_bar(layout, _map(layout, maps[:1], extent, 1, row))
+    _legend(layout, maps[:1])
+    path = demo / f"{name}.png"
+    settings = QgsLayoutExporter.ImageExportSettings()
+    settings.dpi = DPI
+    if QgsLayoutExporter(layout).exportToImage(str(path), settings) != QgsLayoutExporter.Success:
+        raise SystemExit(f"{path} could not be drawn.")
+    return path
+
+
+def _imagery(path: Path) -> QgsRasterLayer:
+    """The picture in natural colours, stretched between its 2nd and 98th percentile."""
+    layer = QgsRasterLayer(str(path), "Imagery")
+    layer.setRenderer(QgsMultiBandColorRenderer(layer.dataProvider(), 1, 2, 3))
+    layer.setContrastEnhancement(QgsContrastEnhancement.StretchToMinimumMaximum, QgsRasterMinMaxOrigin.CumulativeCut)
+    return layer
+
+
+def _detail(imagery: QgsRasterLayer) -> QgsRectangle:
+    """A square around the scene's middle."""
+    side = DETAIL * imagery.rasterUnitsPerPixelX()
+    return QgsRectangle.fromCenterAndSize(imagery.extent().center(), side, side)
+
+
+def _label(layout: QgsPrintLayout, text: str) -> None:
+    label = QgsLayoutItemLabel(layout)
+    label.setText(text)
+    label.setFont(QFont("DejaVu Sans", 12))
+    layout.addLayoutItem(label)
+    label.attemptMove(QgsLayoutPoint(GAP, GAP))
+    label.attemptResize(QgsLayoutSize(2 * MAP_SIDE + 40, TITLE))
+
+
+def _map(
+    layout: QgsPrintLayout, layers: list[QgsMapLayer], extent: QgsRectangle, column: int, row: int
+) -> QgsLayoutItemMap:
+    item = QgsLayoutItemMap(layout)
+    layout.addLayoutItem(item)
+    item.attemptMove(QgsLayoutPoint(GAP + column * (MAP_SIDE + GAP), TITLE + GAP + row * (MAP_SIDE + GAP)))
+    item.attemptResize(QgsLayoutSize(MAP_SIDE, MAP_SIDE))
+    item.setLayers(layers)
+    item.setKeepLayerSet(True)
+    item.zoomToExtent(extent)
+    item.setFrameEnabled(True)
+    return item
+
+
+def _scale_bar(layout: QgsPrintLayout, linked: QgsLayoutItemMap) -> None:
+    bar = QgsLayoutItemScaleBar(layout)
+    bar.setLinkedMap(linked)
+    bar.setUnits(QgsUnitTypes.DistanceMeters)
+    bar.applyDefaultSize(QgsUnitTypes.DistanceMeters)
+    layout.addLayoutItem(bar)
+    place = linked.positionWithUnits()
+    bar.attemptMove(QgsLayoutPoint(2 * MAP_SIDE + 3 * GAP, place.y() + MAP_SIDE - 16))
+
+
+def _legend(layout: QgsPrintLayout, layers: list[QgsMapLayer]) -> None:
+    legend = QgsLayoutItemLegend(layout)
+    legend.setAutoUpdateModel(False)
+    root = legend.model().rootGroup()
+    root.clear()
+    for layer in layers:
+        root.addLayer(layer)
+    layout.addLayoutItem(legend)
+    legend.attemptMove(QgsLayoutPoint(2 * MAP_SIDE + 3 * GAP, TITLE + GAP))
+
+
+def main() -> None:
+    """All sheets of a demo."""
+    demo = Path(sys.argv[1])
+    application = QgsApplication([], True)
+    application.initQgis()
+    for picture in PICTURES:
+        print(f"Picture: {draw(demo, *picture)}")
+    application.exitQgis()
+
+
+if __name__ == "__main__":
+    main()
