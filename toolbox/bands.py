@@ -35,7 +35,7 @@ class Choice:
 
 
 def by_name(slot: Slot, rasters: Sequence[RasterInput]) -> Optional[Choice]:
-    """The bands whose names (or colours, or single-band layers' names) are those of the channels; None unless all are."""
+    """The bands whose names (or colours, or single-band layers' names) are the channels'; None unless all are."""
     named = [
         (position, band.number, _names(band, raster))
         for position, raster in enumerate(rasters)

@@ -77,9 +77,7 @@ class Engine:
         """Versions and devices, in the result's `report`."""
         return self._command_result(["doctor"], folder, on_event, is_cancelled)
 
-    def _with_job(
-        self, command: str, job: Job, folder: Path, on_event: OnEvent, is_cancelled: IsCancelled
-    ) -> Result:
+    def _with_job(self, command: str, job: Job, folder: Path, on_event: OnEvent, is_cancelled: IsCancelled) -> Result:
         folder.mkdir(parents=True, exist_ok=True)
         path = folder / f"{command}.job.json"
         path.write_text(json.dumps(job.to_dict(), indent=1), encoding="utf-8")

@@ -1,8 +1,8 @@
 """Which layers go to which slot of a model.
 
 By role first; then by number of bands and by names. What was decided where another reader might decide otherwise is
-told in `Match.notes`. Everything works on plain values, so that the same answer is given when the parameters are checked
-on the main thread and when the run starts in the background.
+told in `Match.notes`. Everything works on plain values, so that the same answer is given when the parameters are
+checked on the main thread and when the run starts in the background.
 """
 
 from __future__ import annotations
@@ -152,7 +152,9 @@ def _bound_slot(slot: Slot, parts: list[tuple[Layer, tuple[int, ...]]], said: _N
     chosen = tuple(bands or tuple(band.number for band in layer.colour_bands) for layer, bands in parts)
     for layer, bands in zip(layers, chosen):
         if max(bands) > len(layer.bands) and layer.staging is None:
-            raise RequestError(f"The slot '{slot.name}' asks for band {max(bands)} of '{layer.name}', which has {len(layer.bands)}.")
+            raise RequestError(
+                f"The slot '{slot.name}' asks for band {max(bands)} of '{layer.name}', which has {len(layer.bands)}."
+            )
     needed = bands_needed(slot)
     if all(len(bands) == needed for bands in chosen) and len(set(chosen)) == 1:
         return Binding(layers, chosen)
@@ -174,7 +176,8 @@ def _share(slots: Sequence[Slot], rasters: tuple[RasterInput, ...], said: _Notes
         return _split(slots, rasters[0], said)
     if len(rasters) > len(slots):
         raise RequestError(
-            f"The model has the slots {_list(slots)}, and {len(rasters)} layers were given; say in SLOTS which go where."
+            f"The model has the slots {_list(slots)}, and {len(rasters)} layers were given; say in SLOTS which go "
+            "where."
         )
     said.notes.extend(f"Slot '{slot.name}' takes '{raster.name}'." for slot, raster in zip(slots, rasters))
     return {slot.name: _combine(slot, (raster,), said) for slot, raster in zip(slots, rasters)}
@@ -195,7 +198,9 @@ def _combine(slot: Slot, rasters: tuple[RasterInput, ...], said: _Notes) -> Bind
     """One slot's rasters: one file, a mosaic of files that all have the channels, or a stack of bands."""
     for raster in rasters:
         if not isinstance(raster, RasterInput):
-            raise RequestError(f"The slot '{slot.name}' takes {_WORDS[slot.role]}, and '{raster.name}' is a vector layer.")
+            raise RequestError(
+                f"The slot '{slot.name}' takes {_WORDS[slot.role]}, and '{raster.name}' is a vector layer."
+            )
     choices = [_choose(slot, raster) for raster in rasters]
     if all(choices):
         return _mosaic(slot, rasters, choices, said)
@@ -206,7 +211,9 @@ def _combine(slot: Slot, rasters: tuple[RasterInput, ...], said: _Notes) -> Bind
             + " and ".join(f"'{r.name}' has {len(r.colour_bands)}" for r in rasters)
             + "; choose other layers, or name the bands in SLOTS."
         )
-    order = ", ".join(f"{channel.name} = '{rasters[p].name}' band {n}" for channel, (p, n) in zip(slot.channels, together.bands))
+    order = ", ".join(
+        f"{channel.name} = '{rasters[p].name}' band {n}" for channel, (p, n) in zip(slot.channels, together.bands)
+    )
     said.notes.append(f"Slot '{slot.name}' takes the layers' bands one after another: {order}.")
     return Binding(
         tuple(rasters[position] for position, _ in together.bands),

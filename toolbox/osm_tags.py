@@ -18,7 +18,11 @@ from .sources import VectorInput
 _TAG_COLUMNS = {"other_tags", "all_tags", "tags", "fclass"}
 #: What a layer's name says: the tag's key, and ordinary values of it, the most ordinary first.
 _NAMES = (
-    (r"road|street|highway|track|stra(ss|ß)e|route|chemin", "highway", ("unclassified", "residential", "tertiary", "road")),
+    (
+        r"road|street|highway|track|stra(ss|ß)e|route|chemin",
+        "highway",
+        ("unclassified", "residential", "tertiary", "road"),
+    ),
     (r"rail", "railway", ("rail",)),
     (r"river|stream|waterway|canal|ditch|fl(u|ü)ss", "waterway", ("river", "stream", "canal")),
     (r"build|house|geb(ae|ä)ude|b(a|â)timent", "building", ("yes", "house")),
@@ -47,8 +51,8 @@ def fitting_vectors(recipes: Sequence[OsmRecipe], vectors: Sequence[VectorInput]
         said = {} if has_tags(vector, keys) else guess_tags(vector, rules)
         if said is None:
             warnings.append(
-                f"'{vector.name}' has none of the attributes {', '.join(sorted(keys))}, and its name does not tell what "
-                "it shows; it is not used."
+                f"'{vector.name}' has none of the attributes {', '.join(sorted(keys))}, and its name does not tell "
+                "what it shows; it is not used."
             )
             continue
         if said:

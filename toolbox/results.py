@@ -117,7 +117,13 @@ def _metadata(product: str, card: Card, attribution: Sequence[str]) -> QgsLayerM
     metadata = QgsLayerMetadata()
     metadata.setType("dataset")
     metadata.setTitle(f"{card.label}: {BY_NAME[product].title}")
-    parts = (BY_NAME[product].help, card.description, card.notice, f"Model: {card.name} {card.version}".strip(), card.source)
+    parts = (
+        BY_NAME[product].help,
+        card.description,
+        card.notice,
+        f"Model: {card.name} {card.version}".strip(),
+        card.source,
+    )
     metadata.setAbstract("\n\n".join(part for part in parts if part))
     metadata.setRights(list(attribution))
     metadata.setLicenses([card.license] if card.license else [])

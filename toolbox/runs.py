@@ -46,8 +46,8 @@ class Listener(Protocol):
 class RunRequest:
     """What is to be made of which layers; plain values that a background thread may have.
 
-    `outputs.folder` is the run's folder: it takes the job, what is staged, the engine's record and its error output, and
-    the products that have no path of their own.
+    `outputs.folder` is the run's folder: it takes the job, what is staged, the engine's record and its error output,
+    and the products that have no path of their own.
     """
 
     given: Given

@@ -1,8 +1,8 @@
 """QGIS layers as the engine's sources.
 
 `describe_raster` and `describe_vector` read a layer where it lives (the main thread) into plain values that a task may
-carry off. A layer is given to the engine as it is when it is a file that GDAL opens by the same path, with no word in it
-that QGIS alone knows; everything else carries a `staging` order, which `staging.py` fulfils in the background.
+carry off. A layer is given to the engine as it is when it is a file that GDAL opens by the same path, with nothing said
+of it that QGIS alone knows; everything else carries a `staging` order, which `staging.py` fulfils in the background.
 """
 
 from __future__ import annotations
@@ -59,8 +59,8 @@ class Band:
 class RasterOrder:
     """How to make a file of a raster that the engine cannot open by itself.
 
-    ``render`` draws an image (WMS, XYZ) on the run grid; ``copy`` writes the values of a raster that only QGIS can read;
-    ``stamp`` lays the CRS that the user chose in QGIS over a file, without copying it.
+    ``render`` draws an image (WMS, XYZ) on the run grid; ``copy`` writes the values of a raster that only QGIS can
+    read; ``stamp`` lays the CRS that the user chose in QGIS over a file, without copying it.
     """
 
     kind: Literal["render", "copy", "stamp"]

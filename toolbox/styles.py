@@ -36,7 +36,9 @@ CLASS_COLUMN = "value"
 def style_layer(layer: QgsRasterLayer | QgsVectorLayer, product: str, card: Card) -> None:
     """Give a result its look; a product without one (probabilities, the stack) keeps QGIS's own."""
     if product in ("classes", "polygons", "fields"):
-        output = _output(card, ("field-boundaries",) if product == "fields" else ("semantic-segmentation", "field-boundaries"))
+        output = _output(
+            card, ("field-boundaries",) if product == "fields" else ("semantic-segmentation", "field-boundaries")
+        )
         if output is not None and isinstance(layer, QgsRasterLayer):
             layer.setRenderer(class_renderer(layer, output))
         elif output is not None:

@@ -7,7 +7,14 @@ import subprocess
 from pathlib import Path
 
 import pytest
-from qgis.core import QgsApplication, QgsProcessingContext, QgsProcessingFeedback, QgsProject, QgsRasterLayer, QgsVectorLayer
+from qgis.core import (
+    QgsApplication,
+    QgsProcessingContext,
+    QgsProcessingFeedback,
+    QgsProject,
+    QgsRasterLayer,
+    QgsVectorLayer,
+)
 
 ENGINE = Path(__file__).resolve().parents[2] / ".venv-engine" / "bin" / "python"
 AERIAL = "3420B_2010_328_RGB_LATLNG.tif"
@@ -70,7 +77,7 @@ class Ears(QgsProcessingFeedback):
     def pushWarning(self, warning):
         self.warned.append(warning)
 
-    def reportError(self, error, fatalError=False):
+    def reportError(self, error, fatal=False):
         self.errors.append(error)
 
 

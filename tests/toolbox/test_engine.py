@@ -53,7 +53,9 @@ def test_a_run_tells_its_events_in_order_and_answers_the_result(engine_of, tmp_p
 
 
 def test_the_job_stands_in_the_run_folder_as_the_engine_reads_it(engine_of, tmp_path):
-    engine = engine_of("import json", "say(json.dumps({'schema': 1, 'event': 'result', 'report': {'argv': sys.argv[1:]}}))")
+    engine = engine_of(
+        "import json", "say(json.dumps({'schema': 1, 'event': 'result', 'report': {'argv': sys.argv[1:]}}))"
+    )
     run = tmp_path / "run"
     command, path, control = engine.run(JOB, run, deaf, never).report["argv"]
     assert (command, control) == ("run", "--control")
@@ -70,7 +72,9 @@ def test_a_refusal_is_the_engines_own_sentence(engine_of, tmp_path):
 
 
 def test_a_crash_is_a_message_with_the_last_words_in_the_details(engine_of, tmp_path):
-    engine = engine_of("sys.stderr.write('Segmentation fault in libfoo\\n'); sys.stderr.flush()", "import os; os._exit(9)")
+    engine = engine_of(
+        "sys.stderr.write('Segmentation fault in libfoo\\n'); sys.stderr.flush()", "import os; os._exit(9)"
+    )
     with pytest.raises(EngineCrashed, match="exit code 9") as problem:
         engine.run(JOB, tmp_path, deaf, never)
     assert "libfoo" in problem.value.details
@@ -166,7 +170,9 @@ def test_the_child_sees_nothing_of_qgis_own_python_and_gdal(engine_of, tmp_path,
     for name, value in foreign.items():
         monkeypatch.setenv(name, value)
     monkeypatch.setenv("HTTPS_PROXY", "http://proxy:1")
-    engine = engine_of("import os, json", "say(json.dumps({'schema': 1, 'event': 'result', 'report': dict(os.environ)}))")
+    engine = engine_of(
+        "import os, json", "say(json.dumps({'schema': 1, 'event': 'result', 'report': dict(os.environ)}))"
+    )
     seen = engine.run(JOB, tmp_path, deaf, never).report
     assert not set(foreign) & set(seen)
     assert seen["HTTPS_PROXY"] == "http://proxy:1"

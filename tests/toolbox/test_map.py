@@ -23,9 +23,7 @@ def landcover(models, swellendam):
 
 def test_a_class_map_of_real_layers(provider, landcover, context, ears, tmp_path):
     path = tmp_path / "classes.tif"
-    results = processing.run(
-        "fusion_mapper:map", {**landcover, "CLASSES": str(path)}, context=context, feedback=ears
-    )
+    results = processing.run("fusion_mapper:map", {**landcover, "CLASSES": str(path)}, context=context, feedback=ears)
     assert results["CLASSES"] == str(path)
     layer = QgsRasterLayer(str(path))
     assert layer.isValid() and layer.crs().authid() == "EPSG:4326"

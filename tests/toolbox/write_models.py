@@ -105,9 +105,7 @@ def regression(folder: Path) -> None:
             imagery("imagery_spring", ["red", "nir"], 0, 10000.0, date="spring"),
             imagery("imagery_summer", ["red", "nir"], 2, 10000.0, date="summer"),
         ],
-        "outputs": [
-            {"name": "output", "task": "pixel-regression", "units": "%", "range": [0, 100], "ramp": "greens"}
-        ],
+        "outputs": [{"name": "output", "task": "pixel-regression", "units": "%", "range": [0, 100], "ramp": "greens"}],
     }
     (folder / "tiny-regression.json").write_text(json.dumps(card))
 

@@ -65,14 +65,16 @@ class FusionAlgorithm(QgsProcessingAlgorithm):
         raise NotImplementedError
 
     def make(
-        self, collected: object, parameters: dict[str, object], context: QgsProcessingContext, listener: FeedbackListener
+        self,
+        collected: object,
+        parameters: dict[str, object],
+        context: QgsProcessingContext,
+        listener: FeedbackListener,
     ) -> dict[str, object]:
         """Make the results; raises FusionMapperError."""
         raise NotImplementedError
 
-    def checkParameterValues(
-        self, parameters: dict[str, object], context: QgsProcessingContext
-    ) -> tuple[bool, str]:
+    def checkParameterValues(self, parameters: dict[str, object], context: QgsProcessingContext) -> tuple[bool, str]:
         fine, sentence = super().checkParameterValues(parameters, context)
         if not fine:
             return fine, sentence

@@ -36,9 +36,7 @@ def add_compute(algorithm: FusionAlgorithm, model: bool = True) -> None:
     _add_number(algorithm, "MEMORY", tr("Memory (MiB)"), 64, tr("A ceiling for the engine's memory."))
 
 
-def given_compute(
-    algorithm: FusionAlgorithm, parameters: dict[str, object], context: QgsProcessingContext
-) -> Compute:
+def given_compute(algorithm: FusionAlgorithm, parameters: dict[str, object], context: QgsProcessingContext) -> Compute:
     """How to run; what was left empty is the engine's to choose."""
 
     def number(name: str) -> Optional[int]:
@@ -60,6 +58,4 @@ def given_compute(
 
 def _add_number(algorithm: FusionAlgorithm, name: str, title: str, least: int, text: str) -> None:
     kind = QgsProcessingParameterNumber.Type.Integer
-    algorithm.add(
-        QgsProcessingParameterNumber(name, title, kind, optional=True, minValue=least), text, advanced=True
-    )
+    algorithm.add(QgsProcessingParameterNumber(name, title, kind, optional=True, minValue=least), text, advanced=True)

@@ -58,18 +58,19 @@ def add_grid(algorithm: FusionAlgorithm, area: bool = True) -> None:
 
 
 def add_reference(algorithm: FusionAlgorithm) -> None:
+    """REFERENCE: a raster whose pixels the result takes over."""
     algorithm.add(
         QgsProcessingParameterRasterLayer("REFERENCE", tr("Reference raster"), optional=True),
         tr("A raster on whose pixels the result lies."),
     )
 
 
-def given_grid(
-    algorithm: FusionAlgorithm, parameters: dict[str, object], context: QgsProcessingContext
-) -> GridSpec:
+def given_grid(algorithm: FusionAlgorithm, parameters: dict[str, object], context: QgsProcessingContext) -> GridSpec:
     """The grid as asked for, without area and reference."""
     crs = algorithm.parameterAsCrs(parameters, "CRS", context)
-    resolution = algorithm.parameterAsDouble(parameters, "RESOLUTION", context) if parameters.get("RESOLUTION") else None
+    resolution = (
+        algorithm.parameterAsDouble(parameters, "RESOLUTION", context) if parameters.get("RESOLUTION") else None
+    )
     return GridSpec(
         resolution=resolution or None,
         native=algorithm.parameterAsBool(parameters, "NATIVE", context),
@@ -86,7 +87,9 @@ def given_area(
         return None
     layer = algorithm.parameterAsVectorLayer(parameters, "AREA", context)
     if layer is None:
-        raise RequestError(f"AREA is '{parameters['AREA']}', which is neither a vector layer nor a file that can be read.")
+        raise RequestError(
+            f"AREA is '{parameters['AREA']}', which is neither a vector layer nor a file that can be read."
+        )
     area = describe(layer)
     if area.geometry not in ("polygon", ""):
         raise RequestError(f"The area layer '{area.name}' has {area.geometry}s; choose a layer of polygons.")
@@ -102,7 +105,9 @@ def given_reference(
         return None
     reference = describe(layer)
     if not all(reference.size):
-        raise RequestError(f"The reference '{reference.name}' is a map service without pixels of its own; choose a file.")
+        raise RequestError(
+            f"The reference '{reference.name}' is a map service without pixels of its own; choose a file."
+        )
     return reference
 
 

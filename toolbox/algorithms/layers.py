@@ -27,6 +27,7 @@ UNREADABLE = ("stop", "skip")
 
 
 def add_imagery(algorithm: FusionAlgorithm) -> None:
+    """IMAGERY: any number of rasters."""
     algorithm.add(
         QgsProcessingParameterMultipleLayers(
             "IMAGERY", tr("Imagery"), QgsProcessing.SourceType.TypeRaster, optional=True
@@ -40,6 +41,7 @@ def add_imagery(algorithm: FusionAlgorithm) -> None:
 
 
 def add_osm(algorithm: FusionAlgorithm, optional: bool = True) -> None:
+    """OSM: any number of vector layers."""
     algorithm.add(
         QgsProcessingParameterMultipleLayers(
             "OSM", tr("OpenStreetMap layers"), QgsProcessing.SourceType.TypeVectorAnyGeometry, optional=optional
@@ -52,6 +54,7 @@ def add_osm(algorithm: FusionAlgorithm, optional: bool = True) -> None:
 
 
 def add_dem(algorithm: FusionAlgorithm, optional: bool = True) -> None:
+    """DEM: one raster."""
     algorithm.add(
         QgsProcessingParameterRasterLayer("DEM", tr("Elevation model"), optional=optional),
         tr("Elevations in metres, in any CRS and resolution. Slope and the like are computed from it."),
@@ -59,6 +62,7 @@ def add_dem(algorithm: FusionAlgorithm, optional: bool = True) -> None:
 
 
 def add_prior(algorithm: FusionAlgorithm) -> None:
+    """PRIOR: any number of rasters."""
     algorithm.add(
         QgsProcessingParameterMultipleLayers("PRIOR", tr("Priors"), QgsProcessing.SourceType.TypeRaster, optional=True),
         tr("Coarse class rasters, and other rasters that a model asks for."),
@@ -66,6 +70,7 @@ def add_prior(algorithm: FusionAlgorithm) -> None:
 
 
 def add_slots(algorithm: FusionAlgorithm) -> None:
+    """SLOTS: layers bound to slots by name."""
     algorithm.add(
         QgsProcessingParameterString("SLOTS", tr("Layers by slot"), multiLine=True, optional=True),
         tr(
@@ -99,9 +104,7 @@ def add_reading(algorithm: FusionAlgorithm) -> None:
     )
 
 
-def given_layers(
-    algorithm: FusionAlgorithm, parameters: dict[str, object], context: QgsProcessingContext
-) -> Given:
+def given_layers(algorithm: FusionAlgorithm, parameters: dict[str, object], context: QgsProcessingContext) -> Given:
     """All layers that were chosen, as plain values.
 
     Raises:
@@ -126,7 +129,9 @@ def given_raster(
         return None
     layer = algorithm.parameterAsRasterLayer(parameters, name, context)
     if layer is None:
-        raise RequestError(f"{name} is '{parameters[name]}', which is neither a raster layer nor a file that can be read.")
+        raise RequestError(
+            f"{name} is '{parameters[name]}', which is neither a raster layer nor a file that can be read."
+        )
     return layer
 
 
@@ -141,5 +146,7 @@ def _vectors(layers: Iterable[QgsMapLayer]) -> tuple[VectorInput, ...]:
 def _bound(line: SlotLine, context: QgsProcessingContext) -> tuple[str, Layer, tuple[int, ...]]:
     layer = QgsProcessingUtils.mapLayerFromString(line.layer, context)
     if layer is None:
-        raise RequestError(f"SLOTS names the layer '{line.layer}' for '{line.slot}', and there is no such layer or file.")
+        raise RequestError(
+            f"SLOTS names the layer '{line.layer}' for '{line.slot}', and there is no such layer or file."
+        )
     return line.slot, describe(layer), line.bands

@@ -91,13 +91,13 @@ class MapAlgorithm(FusionAlgorithm):
             advanced=True,
         )
 
-    def checkParameterValues(
-        self, parameters: dict[str, object], context: QgsProcessingContext
-    ) -> tuple[bool, str]:
+    def checkParameterValues(self, parameters: dict[str, object], context: QgsProcessingContext) -> tuple[bool, str]:
         for product in PRODUCTS:
             value = str(parameters.get(product.parameter) or "")
             if product.kind == "vector" and value.startswith(("ogr:", "postgres:")):
-                return False, tr("{name} must be a GeoPackage file of its own, not a table.").format(name=product.parameter)
+                return False, tr("{name} must be a GeoPackage file of its own, not a table.").format(
+                    name=product.parameter
+                )
         return super().checkParameterValues(parameters, context)
 
     def collect(self, parameters: dict[str, object], context: QgsProcessingContext) -> _Collected:
@@ -194,7 +194,7 @@ class MapAlgorithm(FusionAlgorithm):
         context: QgsProcessingContext,
         listener: FeedbackListener,
     ) -> Outputs:
-        """The chosen products that the model makes; its natural ones, in the run's folder, when none of them is left."""
+        """The chosen products that the model makes; its natural ones, in the run's folder, when none is left."""
         possible = possible_products(card)
         chosen = [product for product in PRODUCTS if is_chosen(parameters, product.parameter)]
         for product in chosen:

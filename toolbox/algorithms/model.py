@@ -18,6 +18,7 @@ _FILTER = "Fusion models (*.onnx);;Names of installed models (*)"
 
 
 def add_model(algorithm: FusionAlgorithm, optional: bool = False) -> None:
+    """MODEL: a file or a name."""
     algorithm.add(
         QgsProcessingParameterFile("MODEL", tr("Model"), optional=optional, fileFilter=_FILTER),
         tr("A fusion model: an ONNX file, or the name of an installed model."),

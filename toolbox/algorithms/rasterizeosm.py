@@ -26,8 +26,8 @@ class RasterizeOsmAlgorithm(StackingAlgorithm):
     def shortHelpString(self) -> str:
         return tr(
             "Draws roads, waterways, water and buildings, or what a recipe of your own says, from vector layers with "
-            "OpenStreetMap tags: one band a channel, 1 where a feature lies and 0 elsewhere, on the grid of a reference "
-            "raster or on one that is given by extent, resolution and CRS."
+            "OpenStreetMap tags: one band a channel, 1 where a feature lies and 0 elsewhere, on the grid of a "
+            "reference raster or on one that is given by extent, resolution and CRS."
         )
 
     def tags(self) -> list[str]:
@@ -51,8 +51,8 @@ class RasterizeOsmAlgorithm(StackingAlgorithm):
         self.add(
             QgsProcessingParameterString("RECIPE", tr("Recipe of your own (JSON)"), multiLine=True, optional=True),
             tr(
-                "Channel names with the rules of a model card, for example {\"paths\": {\"rules\": [{\"key\": "
-                "\"highway\", \"values\": [\"path\", \"footway\"], \"width\": 2}], \"soften\": 3}}."
+                'Channel names with the rules of a model card, for example {"paths": {"rules": [{"key": '
+                '"highway", "values": ["path", "footway"], "width": 2}], "soften": 3}}.'
             ),
             advanced=True,
         )

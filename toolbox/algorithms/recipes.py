@@ -46,9 +46,7 @@ def terrain_slot(derivatives: Sequence[str], radius: float | None = None, missin
     """A slot with elevation and what is derived from it; `radius` in ground metres is that of ``tpi``."""
     if not derivatives:
         raise RequestError("No derivative was chosen; tick some under DERIVATIVES.")
-    channels = tuple(
-        Channel(name, derivative=name, radius=radius if name == "tpi" else None) for name in derivatives
-    )
+    channels = tuple(Channel(name, derivative=name, radius=radius if name == "tpi" else None) for name in derivatives)
     return Slot("terrain", "dem", channels, input="stack", missing=missing)
 
 
@@ -56,7 +54,9 @@ def raster_slot(name: str, rasters: Sequence[RasterInput], nearest: bool = False
     """A slot with the bands of rasters: those of one layer (or of a mosaic of alike ones), else all in order."""
     resampling = "nearest" if nearest else "bilinear"
     role = "raster" if nearest else "imagery"
-    return Slot(name, role, tuple(Channel(n) for n in _names(name, rasters)), "stack", resampling=resampling, missing=missing)
+    return Slot(
+        name, role, tuple(Channel(n) for n in _names(name, rasters)), "stack", resampling=resampling, missing=missing
+    )
 
 
 def _names(slot: str, rasters: Sequence[RasterInput]) -> list[str]:
@@ -67,7 +67,9 @@ def _names(slot: str, rasters: Sequence[RasterInput]) -> list[str]:
     for raster in parts:
         for band in raster.colour_bands:
             plain = band.name or (band.color if band.color in ("red", "green", "blue") else "")
-            names.append(plain if alike and plain else f"{raster.name} {band.number}" if not plain else f"{raster.name} {plain}")
+            names.append(
+                plain if alike and plain else f"{raster.name} {band.number}" if not plain else f"{raster.name} {plain}"
+            )
     return names if len(set(names)) == len(names) else [f"{slot} {number}" for number in range(1, len(names) + 1)]
 
 
@@ -77,9 +79,9 @@ def _parse(recipe: str) -> dict[str, OsmRecipe]:
     try:
         data = json.loads(recipe)
     except (ValueError, RecursionError):
-        raise RequestError("RECIPE is not valid JSON; write {\"name\": {\"rules\": [{\"key\": \"highway\"}]}}.") from None
+        raise RequestError('RECIPE is not valid JSON; write {"name": {"rules": [{"key": "highway"}]}}.') from None
     if not isinstance(data, dict):
-        raise RequestError("RECIPE must name channels: {\"name\": {\"rules\": [{\"key\": \"highway\"}]}}.")
+        raise RequestError('RECIPE must name channels: {"name": {"rules": [{"key": "highway"}]}}.')
     recipes = {str(name): decode(OsmRecipe, value, f"RECIPE.{name}", CardError) for name, value in data.items()}
     for name, osm in recipes.items():
         if not osm.rules:

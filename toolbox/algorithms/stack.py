@@ -38,8 +38,8 @@ class StackAlgorithm(StackingAlgorithm):
 
     def shortHelpString(self) -> str:
         return tr(
-            "Brings imagery, OpenStreetMap channels, terrain and priors onto one grid and writes them as one multi-band "
-            "raster with band names, in the layers' own units. With a model the bands are the channels that it sees; "
+            "Brings imagery, OpenStreetMap channels, terrain and priors onto one grid and writes them as one "
+            "multi-band raster with band names, in the layers' own units. With a model the bands are the channels that it sees; "
             "without one, all bands of the imagery and the priors and the channels chosen here."
         )
 
@@ -50,7 +50,9 @@ class StackAlgorithm(StackingAlgorithm):
         add_model(self, optional=True)
         add_imagery(self)
         add_osm(self)
-        self._add_choice("CHANNELS", tr("OpenStreetMap channels (without a model)"), list(OSM_CHANNELS), list(OSM_CHANNELS))
+        self._add_choice(
+            "CHANNELS", tr("OpenStreetMap channels (without a model)"), names, names
+        )
         add_dem(self)
         self._add_choice("DERIVATIVES", tr("Terrain channels (without a model)"), list(DERIVATIVES), ["elevation"])
         add_prior(self)
@@ -81,9 +83,7 @@ class StackAlgorithm(StackingAlgorithm):
             collected = replace(collected.collected, card=card)
         return super().make(collected, parameters, context, listener)
 
-    def _slots(
-        self, given: Given, parameters: dict[str, object], context: QgsProcessingContext
-    ) -> tuple[Slot, ...]:
+    def _slots(self, given: Given, parameters: dict[str, object], context: QgsProcessingContext) -> tuple[Slot, ...]:
         if given.bound:
             raise RequestError("SLOTS binds layers to the slots of a model; choose a model, or leave SLOTS empty.")
         slots = []

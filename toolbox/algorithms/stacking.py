@@ -98,4 +98,3 @@ class StackingAlgorithm(FusionAlgorithm):
         )
         done = self.run_engine(request, listener)
         return {OUTPUT: done.products["stack"]}
-
