@@ -112,6 +112,9 @@ def _check_output(output: Output, shape: OutputShape, found: Survey, graph: Grap
     if output.grid != shape.grid:
         raise CardError(f"The card says grid '{output.grid}' for {where}, but the graph gives '{shape.grid}'.")
     _check_footprint(output, shape, found, where)
+    if output.task != "pixel-regression" and (shape.ending == "labels") != (output.activation == "labels"):
+        truth = "class indices" if shape.ending == "labels" else "one value per class"
+        raise CardError(f"The card says activation '{output.activation}' for {where}, but the graph gives {truth}.")
     expected = expected_channels(output)
     if shape.channels not in expected:
         wanted = " or ".join(map(str, expected))
@@ -119,9 +122,6 @@ def _check_output(output: Output, shape: OutputShape, found: Survey, graph: Grap
         raise CardError(f"The card's {kind} need {wanted} channel(s), but {where} has {shape.channels}.")
     if shape.rank == 3 and output.activation == "softmax":
         raise CardError(f"The card asks for a softmax over {where}, which has no channel axis.")
-    if output.task != "pixel-regression" and (shape.ending == "labels") != (output.activation == "labels"):
-        truth = "class indices" if shape.ending == "labels" else "one value per class"
-        raise CardError(f"The card says activation '{output.activation}' for {where}, but the graph gives {truth}.")
 
 
 def expected_channels(output: Output) -> tuple[int, ...]:

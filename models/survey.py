@@ -113,17 +113,23 @@ def _tile_size(graph: Graph, card: Card | None) -> tuple[int, bool]:
     sizes = []
     for tensor in graph.inputs:
         if len(tensor.dims) in (4, 5):
-            height, width = tensor.dims[-2:]
-            if height != width and None not in (height, width):
-                raise CardError(
-                    f"The input '{tensor.name}' of {graph.path.name} takes tiles of {height}×{width} pixels; only "
-                    "square tiles work."
-                )
+            _refuse_odd_sides(tensor, graph)
             ratio = _ratio(tensor.name, card)
-            sizes += [side * ratio for side in (height, width) if side is not None]
+            sizes += [side * ratio for side in tensor.dims[-2:] if side is not None]
     if sizes:
         return max(sizes), True
     return (card.tiling.size if card and card.tiling.size <= 2 * FREE_SIZE else FREE_SIZE), False
+
+
+def _refuse_odd_sides(tensor: Tensor, graph: Graph) -> None:
+    where = f"The input '{tensor.name}' of {graph.path.name}"
+    height, width = tensor.dims[-2:]
+    if len(tensor.dims) == 4 and width is not None and tensor.dims[1] == height != width:
+        raise CardError(
+            f"{where} has the shape {tensor.said}, with the channels last; export the model with N×C×H×W inputs."
+        )
+    if height != width and None not in (height, width):
+        raise CardError(f"{where} takes tiles of {height}×{width} pixels; only square tiles work.")
 
 
 def _ratio(name: str, card: Card | None) -> int:
@@ -137,10 +143,6 @@ def _input_shape(tensor: Tensor, graph: Graph, size: int, card: Card | None) -> 
         return InputShape(tensor.name, "vector", dims[1] or _card_channels(tensor.name, card))
     if len(dims) not in (4, 5):
         raise CardError(f"{where} has the shape {tensor.said}; N×C×H×W, N×C×T×H×W or N×D is needed.")
-    if len(dims) == 4 and dims[3] is not None and dims[3] <= 32 and (dims[1] is None or dims[1] > 32):
-        raise CardError(
-            f"{where} has the shape {tensor.said}, with the channels last; export the model with N×C×H×W inputs."
-        )
     side = next((side for side in dims[-2:] if side is not None), None)
     ratio = _ratio(tensor.name, card) if card or side is None else size // side
     if side is not None and side * ratio != size:

@@ -54,14 +54,15 @@ def read(graph: Graph) -> tuple[Card, list[str]]:
     task = _task(keys, graph)
     found = survey(graph)
     card = bare.read(graph, found)
+    names = _class_names(keys)
     gsd = keys.number("resolution", positive=True)
     card = replace(
         card,
         gsd=None if gsd is None else round(gsd / 100, 6),
         slots=_slots(card, keys),
-        outputs=_outputs(card, task, keys, found),
+        outputs=_outputs(card, task, names, keys, found),
         tiling=_tiling(card, keys),
-        unknown=_unknown(card, gsd, keys),
+        unknown=_unknown(card, gsd, names),
     )
     _tell_unused(keys, task)
     return card, said
@@ -185,8 +186,7 @@ def _fit(key: str, values: list[float], count: int, say: Say) -> list[float]:
     return fitted
 
 
-def _outputs(card: Card, task: Task, keys: _Keys, found: Survey) -> tuple[Output, ...]:
-    names = _class_names(keys)
+def _outputs(card: Card, task: Task, names: list[tuple[str, ...]], keys: _Keys, found: Survey) -> tuple[Output, ...]:
     threshold = keys.number("seg_thresh") if task == "semantic-segmentation" else None
     scale = keys.number("reg_output_scaling") if task == "pixel-regression" else None
     if scale == 0:
@@ -228,16 +228,16 @@ def _class_names(keys: _Keys) -> list[tuple[str, ...]]:
     value = keys.value(key)
     if value is None:
         return []
-    parts = value if isinstance(value, list) and all(isinstance(part, dict) for part in value) else [value]
+    parts = value if isinstance(value, list) and value and isinstance(value[0], dict) else [value]
     return [_names(part, key, keys.say) for part in parts]
 
 
 def _names(part: object, key: str, say: Say) -> tuple[str, ...]:
-    if isinstance(part, list) and all(isinstance(name, str) for name in part):
+    if isinstance(part, list) and part and all(isinstance(name, str) for name in part):
         return tuple(part)
     numbered = {_finite(channel): str(name) for channel, name in part.items()} if isinstance(part, dict) else {}
     if not numbered or None in numbered:
-        say(f"The Deepness key {key} is not a list of channel numbers and names, and was left out.")
+        say(f"The Deepness key {key} is {part!r:.60} and was left out; channel numbers with names are needed.")
         return ()
     ordered = sorted(numbered)  # type: ignore[type-var]
     if ordered != list(range(len(ordered))):
@@ -260,10 +260,10 @@ def _tiling(card: Card, keys: _Keys) -> Tiling:
     return tiling if percent is None else replace(tiling, overlap=round(tiling.size * percent / 100))
 
 
-def _unknown(card: Card, gsd: float | None, keys: _Keys) -> tuple[str, ...]:
+def _unknown(card: Card, gsd: float | None, names: list[tuple[str, ...]]) -> tuple[str, ...]:
     """Task, scaling and activation follow from the convention; resolution and names have to be written."""
     missing = [] if gsd is not None else ["gsd"]
-    if "class_names" not in keys and "names" not in keys:
+    if not any(names):
         missing += [name for name in card.unknown if name.endswith(".classes")]
     return (*missing, *(name for name in card.unknown if name.endswith((".channels", ".layout", ".role"))))
 
