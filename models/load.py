@@ -146,9 +146,7 @@ def _check_files(data: Mapping[str, Any], name: str, digest: str) -> None:
     facts = data.get("properties", {}).get(FILES_BLOCK) if is_item(data) else None
     expected = facts.get("model") if isinstance(facts, Mapping) else None
     if isinstance(expected, str) and expected != digest:
-        raise CardError(
-            f"The model beside {name} is not the one that was installed: its hash differs; install it again."
-        )
+        raise CardError(f"{name} was written for another model file than the one beside it; install the model again.")
 
 
 def _with_activations(card: Card, graph: Graph) -> Card:

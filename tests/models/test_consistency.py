@@ -1,8 +1,10 @@
 from __future__ import annotations
 
+import re
 from dataclasses import replace
 from pathlib import Path
 
+import numpy as np
 import pytest
 from fusion_mapper.models.card import Card, Channel, ClassInfo, LocationRecipe, Slot, Tiling
 from fusion_mapper.models.consistency import check_card
@@ -99,8 +101,6 @@ def test_a_location_slot_has_the_values_of_its_basis(tmp_path: Path) -> None:
         helper.make_node("Unsqueeze", ["p", "axes"], ["q"]),
         helper.make_node("Add", ["x", "q"], ["y"]),
     ]
-    import numpy as np
-
     inputs = {"x": ["n", 2, 64, 64], "place": ["n", 100]}
     weights = {"axes": np.array([2, 3], np.int64)}
     graph = read_graph(save_graph(tmp_path / "m.onnx", nodes, inputs, {"y": ["n", 2, 64, 64]}, weights))
@@ -168,8 +168,6 @@ def test_repair_fits_the_classes_to_the_channels(
     card = two_class_card()
     five = tuple(ClassInfo(i, name) for i, name in enumerate("abcde"))
     card = replace(card, outputs=(replace(card.outputs[0], classes=five),))
-    import re
-
     fixed, warnings = repaired(tmp_path, card, classes=channels, ending="Sigmoid")
     assert [info.name for info in fixed.outputs[0].classes] == names
     assert len(warnings) == 1

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import numpy as np
 import onnx
-from fusion_mapper.models.card import Card, Channel, ClassInfo, Output, Scaling, Slot, Tiling
+from fusion_mapper.models.card import Card, Channel, ClassInfo, OsmRecipe, Output, Scaling, Slot, TagRule, Tiling
 from onnx import TensorProto, helper, numpy_helper
 
 Dims = Sequence["int | str | None"]
@@ -51,7 +51,7 @@ def save_classifier(
     stride: int = 1,
     metadata: Mapping[str, str] | None = None,
 ) -> Path:
-    """One convolution without padding and an activation over axis 1: `kernel` makes a margin, `stride` a coarser grid."""
+    """A convolution without padding, then an activation: `kernel` makes a margin, `stride` a coarser grid."""
     rng = np.random.default_rng(0)
     weights = {"w": rng.normal(size=(classes, channels, kernel, kernel)).astype(np.float32)}
     conv = helper.make_node("Conv", ["x", "w"], ["y" if ending is None else "l"], strides=[stride, stride])
@@ -84,8 +84,6 @@ def two_class_card(**changes: object) -> Card:
 
 def rich_card() -> Card:
     """A card that uses most of what cards can say, for `save_classifier(channels=9, classes=3, ending=None)`."""
-    from fusion_mapper.models.card import OsmRecipe, TagRule
-
     road = OsmRecipe(
         (TagRule("highway", ("motorway",), ("line",), width=12.0), TagRule("highway", width=4.0)), soften=9
     )
