@@ -57,6 +57,8 @@ class RasterFile:
     offsets: tuple[float, ...]
     band_names: tuple[str, ...]
     """The bands' descriptions, or `band 1` ... where there are none."""
+    units: tuple[str, ...]
+    """Unit of each chosen band, empty where the file names none."""
     header: Mapping[str, object]
     """What the fingerprint is made of."""
 
@@ -148,6 +150,7 @@ def open_file(path: str, reading: Reading, slot: Slot, context: Context, bands_w
                 dataset.offsets[band - 1] + reading.dn_offset * scale for band, scale in zip(bands, scales, strict=True)
             ),
             band_names=tuple(dataset.descriptions[band - 1] or f"band {band}" for band in bands),
+            units=tuple(dataset.units[band - 1] or "" for band in bands),
             header=header,
         )
     except SourceError:
