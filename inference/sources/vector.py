@@ -15,7 +15,7 @@ from pyproj.exceptions import CRSError
 
 from ..errors import SourceError
 from . import Context
-from .vector_convert import Losses, filter_columns, indexed_copy
+from .vector_convert import Losses, filter_columns, hides_damage, indexed_copy
 from .vector_files import LayerFile, short_problem
 from .vector_place import Bounds, Placement, usable
 
@@ -92,7 +92,7 @@ class VectorReader:
             self.placement = Placement(CRS.from_user_input(file.crs), crs)
         except CRSError as problem:
             raise SourceError(f"The CRS of '{file.name}' is not understood; assign another one.") from problem
-        if not file.indexed:
+        if not file.indexed or hides_damage(file):
             self._convert()
 
     @property

@@ -22,6 +22,7 @@ WHOLE = 64 * 2**20
 _EVERYWHERE = (-1e300, -1e300, 1e300, 1e300)
 _SIDECARS = (".shx", ".dbf", ".prj", ".cpg")
 _TROUBLES = (DataSourceError, DataLayerError, RuntimeError, ValueError)
+_SQL = ("GPKG", "SQLite")
 #: Features read at once while saving what a broken file still holds.
 _HANDFUL = 4096
 
@@ -71,6 +72,13 @@ def indexed_copy(
     return describe_copy(target, file), losses
 
 
+def hides_damage(file: LayerFile) -> bool:
+    """True for damage that a read through the file's own index would pass over without a word."""
+    if file.driver == "ESRI Shapefile":
+        return bool(_listen(file))
+    return file.driver == "FlatGeobuf" and bool(_cut_off(file))
+
+
 def filter_columns(file: LayerFile, where: str | None) -> tuple[str, ...]:
     """The fields that an attribute filter may speak of: GDAL sees only the columns that it is told to read."""
     text = (where or "").lower()
@@ -111,12 +119,10 @@ def _hash_file(file: Path, update: Callable[[bytes], None]) -> None:
 
 def _convert(file: LayerFile, columns: tuple[str, ...], where: str | None, skip: bool, target: Path) -> Losses:
     wanted = tuple(dict.fromkeys((*columns, *filter_columns(file, where))))
-    if shapefile_is_short(file.path) and not skip:
-        raise _broken(file, "the file is shorter than its header says")
     try:
         _stream(file, wanted, where, target)
     except _TROUBLES as trouble:
-        problem = _listen(file, where) or short_problem(trouble)
+        problem = _listen(file) or short_problem(trouble)
         if not skip:
             raise _broken(file, problem) from trouble
         _salvage(file, wanted, where, target)
@@ -125,9 +131,7 @@ def _convert(file: LayerFile, columns: tuple[str, ...], where: str | None, skip:
     if missing == 0 and file.features is not None:
         return Losses()
     # GDAL's stream passes over what it cannot read without a word; only a plain read tells the reason.
-    problem = _listen(file, where)
-    if shapefile_is_short(file.path):
-        problem = problem or "the file is shorter than its header says"
+    problem = _listen(file)
     if problem and not skip:
         raise _broken(file, problem)
     return Losses(max(missing, 1), 0, problem) if problem else Losses(0, max(missing, 0), "")
@@ -155,28 +159,30 @@ def _stream(file: LayerFile, columns: tuple[str, ...], where: str | None, target
         )
 
 
-def _listen(file: LayerFile, where: str | None) -> str:
-    """What a plain read of the whole layer complains about; empty where it has no complaint."""
-    step = 65536 if file.features is not None else None
-    start = 0
-    while True:
-        try:
-            _, ids, _, _ = raw.read(
-                file.path,
-                layer=file.layer,
-                columns=list(filter_columns(file, where)),
-                where=where,
-                skip_features=start,
-                max_features=step,
-                # Formats without a count report their faults from attributes alone, in bounded memory.
-                read_geometry=step is not None,
-                return_fids=True,
-            )
-        except _TROUBLES as trouble:
-            return short_problem(trouble)
-        if step is None or len(ids) < step:
-            return ""
-        start += step
+def _listen(file: LayerFile) -> str:
+    """What a plain read of the whole layer complains about; empty where it has no complaint.
+
+    A filter that lets nothing pass keeps memory flat and makes GDAL read on to the end, where it tells its last error.
+    """
+    nothing = "abs(rowid) < 0" if file.driver in _SQL else "FID < 0"
+    try:
+        raw.read(file.path, layer=file.layer, columns=[], where=nothing)
+    except _TROUBLES as trouble:
+        return short_problem(trouble)
+    if shapefile_is_short(file.path):
+        return "the file is shorter than its header says"
+    return _cut_off(file) if file.driver == "FlatGeobuf" else ""
+
+
+def _cut_off(file: LayerFile) -> str:
+    """What GDAL says of a FlatGeobuf's last feature, which lies at the file's end; empty where it is whole."""
+    if not file.features:
+        return ""
+    try:
+        raw.read(file.path, layer=file.layer, columns=[], fids=[file.features - 1])
+    except _TROUBLES as trouble:
+        return short_problem(trouble)
+    return ""
 
 
 def _expected(file: LayerFile, where: str | None) -> int:
@@ -209,7 +215,7 @@ def _salvage(file: LayerFile, columns: tuple[str, ...], where: str | None, targe
     store.unlink(missing_ok=True)
     found = False
     try:
-        first = 1 if file.driver in ("GPKG", "SQLite") else 0
+        first = 1 if file.driver in _SQL else 0
         pending = [
             (start, min(start + _HANDFUL, first + (file.features or 0)))
             for start in range(first, first + (file.features or 0), _HANDFUL)
