@@ -339,6 +339,11 @@ def _check_slot(slot: Slot, where: str) -> None:
         raise CardError(f"{where} needs 'location', since its role is location.")
 
 
+def check_recipe(recipe: OsmRecipe, where: str) -> None:
+    """Refuse a recipe that stands outside a card (a user's own) as one inside a card is; raises CardError."""
+    _check_osm(recipe, where)
+
+
 def _check_osm(recipe: Optional[OsmRecipe], where: str) -> None:
     if recipe is None or not recipe.rules:
         raise CardError(f"{where} needs 'osm' with at least one rule.")

@@ -6,6 +6,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 
 import numpy as np
+from scipy import ndimage
 
 
 @dataclass(frozen=True)
@@ -90,6 +91,31 @@ def split(stacks: list[Stack], size: int, share: float, rng: np.random.Generator
     return train, validation
 
 
+@dataclass(frozen=True)
+class Variation:
+    """How much a picture may differ from those simulated; standard deviations in units of the z-scored bands.
+
+    Attributes:
+        gain: of the contrast about 1.
+        shift: of the brightness of all bands together.
+        tint: of the brightness of single bands.
+        blur: probability that a chip is blurred, as imagery resampled from coarser pixels is.
+    """
+
+    gain: float = 0.1
+    shift: float = 0.15
+    tint: float = 0.05
+    blur: float = 0.0
+
+    def apply(self, bands: np.ndarray, rng: np.random.Generator) -> np.ndarray:
+        """Varied copy of C×H×W bands."""
+        gain, shift = np.exp(rng.normal(0, self.gain)), rng.normal(0, self.shift)
+        varied = bands * gain + (shift + rng.normal(0, self.tint, (len(bands), 1, 1)))
+        if rng.random() < self.blur:
+            varied = ndimage.gaussian_filter(varied, (0, *(rng.uniform(0.5, 1.6),) * 2))
+        return varied
+
+
 class Batches:
     """Training batches for ever: random chips of the training area, turned, brightened, with layers left out.
 
@@ -100,7 +126,8 @@ class Batches:
         size: side of a chip in pixels.
         groups: channel slices by slot name.
         leave_out: probability by slot name that a chip goes without that slot.
-        imagery: channel slices whose brightness is varied.
+        imagery: channel slices that are varied.
+        variation: how much.
     """
 
     def __init__(
@@ -112,9 +139,11 @@ class Batches:
         groups: dict[str, slice],
         leave_out: dict[str, float],
         imagery: list[slice],
+        variation: Variation,
     ) -> None:
         self.inputs, self.truths, self.chips, self.size = inputs, truths, chips, size
-        self.groups, self.leave_out, self.imagery = groups, leave_out, imagery
+        self.groups, self.leave_out = groups, leave_out
+        self.imagery, self.variation = imagery, variation
 
     def draw(self, count: int, rng: np.random.Generator) -> tuple[np.ndarray, np.ndarray]:
         """``count`` chips: inputs N×C×S×S float32 and truths N×S×S."""
@@ -129,9 +158,7 @@ class Batches:
             if rng.random() < probability:
                 x[self.groups[name]] = 0.0
         for bands in self.imagery:
-            gain, shift = rng.normal(1, 0.12), rng.normal(0, 0.25)
-            tint = rng.normal(0, 0.08, (bands.stop - bands.start, 1, 1))
-            x[bands] = x[bands] * gain + (shift + tint)
+            x[bands] = self.variation.apply(x[bands], rng)
         turns, mirrored = int(rng.integers(4)), rng.random() < 0.5
         x, y = np.rot90(x, turns, (1, 2)), np.rot90(y, turns)
         return (x[:, :, ::-1].copy(), y[:, ::-1].copy()) if mirrored else (x.copy(), y.copy())

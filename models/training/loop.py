@@ -26,6 +26,7 @@ class Schedule:
         decay: weight decay.
         seed: seed of weights, chips and augmentation; the same seed gives the same model on the same machine.
         threads: threads of torch.
+        bfloat16: True multiplies in bfloat16, twice as fast on processors that have it (AMX).
     """
 
     steps: int = 800
@@ -34,6 +35,7 @@ class Schedule:
     decay: float = 1e-3
     seed: int = 0
     threads: int = 1
+    bfloat16: bool = False
 
 
 def prepare(schedule: Schedule) -> np.random.Generator:
@@ -62,7 +64,9 @@ def train(
     for step in range(1, schedule.steps + 1):
         x, y = (torch.from_numpy(part) for part in batches.draw(schedule.batch, rng))
         optimizer.zero_grad(set_to_none=True)
-        value = loss(model(x.contiguous(memory_format=torch.channels_last)), y)
+        with torch.autocast("cpu", torch.bfloat16, enabled=schedule.bfloat16):
+            scores = model(x.contiguous(memory_format=torch.channels_last))
+        value = loss(scores.float(), y)
         value.backward()
         optimizer.step()
         cycle.step()

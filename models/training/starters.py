@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, replace
 
 from ..card import Card, Channel, ClassInfo, OsmRecipe, Output, Scaling, Slot, TagRule, Tiling
-from .chips import Normalisation
+from .chips import Normalisation, Variation
 
 NOTICE = "trained on simulated landscapes: for trying out, not for mapping"
 LAND_COVER = (
@@ -43,6 +43,9 @@ _WOODS = (
     TagRule("natural", ("wood",), geometry=("polygon",)),
     TagRule("landuse", ("forest",), geometry=("polygon",)),
 )
+_LEAVE_OUT = {"osm": 0.25, "dem": 0.2}
+_AERIAL = Variation(gain=0.22, shift=0.35, tint=0.12, blur=0.35)
+"""Aerial pictures have no calibration: exposure, tone and sharpness are each flight's own."""
 
 
 @dataclass(frozen=True)
@@ -55,6 +58,7 @@ class Starter:
         layers: attribute of a written scene and 1-based bands, by imagery slot.
         steps: training steps.
         leave_out: probability by slot that a training chip goes without it.
+        variation: how much pictures are varied in training.
     """
 
     card: Card
@@ -62,6 +66,7 @@ class Starter:
     layers: Mapping[str, tuple[str, tuple[int, ...]]]
     steps: int
     leave_out: Mapping[str, float]
+    variation: Variation
 
     @property
     def regression(self) -> bool:
@@ -158,7 +163,7 @@ def _land_cover(name: str, title: str, bands: tuple[str, ...]) -> Starter:
     output = Output("output", "semantic-segmentation", LAND_COVER, activation="softmax", title="Land cover")
     layers = {"imagery": ("imagery", tuple(range(1, len(bands) + 1)))}
     card = _card(name, title, text, slots, output, 1.0)
-    return Starter(card, "classes", layers, 1400, {"osm": 0.25, "dem": 0.2})
+    return Starter(card, "classes", layers, 1200, _LEAVE_OUT, _AERIAL)
 
 
 def _fields() -> Starter:
@@ -175,7 +180,7 @@ def _fields() -> Starter:
     )
     layers = {"early": ("early", (1, 2, 3, 4)), "late": ("late", (1, 2, 3, 4))}
     card = _card("fields-10m", "Field boundaries, two dates, 10 m", text, slots, output, 10.0)
-    return Starter(card, "fields", layers, 1000, {"osm": 0.25, "dem": 0.2})
+    return Starter(card, "fields", layers, 900, _LEAVE_OUT, Variation())
 
 
 def _tree_cover() -> Starter:
@@ -192,7 +197,7 @@ def _tree_cover() -> Starter:
         title="Tree cover",
     )
     card = _card("treecover-10m", "Tree cover, 10 m", text, slots, output, 10.0)
-    return Starter(card, "tree_cover", {"imagery": ("early", (1, 2, 3, 4))}, 1000, {"osm": 0.25, "dem": 0.2})
+    return Starter(card, "tree_cover", {"imagery": ("early", (1, 2, 3, 4))}, 700, _LEAVE_OUT, Variation())
 
 
 STARTERS = {
