@@ -46,7 +46,7 @@ class FusionDock(QgsDockWidget):
         self._reason = QLabel(self)
         self._run = QPushButton(tr("&Run"), self)
         self._run_list = RunList(self.runs, self)
-        self._engine = EngineLine(self)
+        self.engine = EngineLine(self)
         self._banner = RunBanner(self.runs, iface.messageBar(), self)
         self._settled = QTimer(self)
         self._unmatched = True
@@ -60,14 +60,14 @@ class FusionDock(QgsDockWidget):
         self._settled.stop()
         QgsProject.instance().layersAdded.disconnect(self._on_layers_added)
         self.runs.close_down()
-        self._engine.close_down()
+        self.engine.close_down()
         self.model.close_down()
         self._banner.close_down()
         self._wait_for_tasks()
 
     def showEvent(self, event: QShowEvent) -> None:
         super().showEvent(event)
-        self._engine.ask()
+        self.engine.ask()
 
     def _prepare(self) -> None:
         self._run.setObjectName("FusionMapperRunButton")
@@ -104,7 +104,7 @@ class FusionDock(QgsDockWidget):
         foot = QVBoxLayout()
         foot.setContentsMargins(6, 0, 6, 4)
         foot.setSpacing(4)
-        for part in (self._reason, self._run, self._run_list, self._engine):
+        for part in (self._reason, self._run, self._run_list, self.engine):
             foot.addWidget(part)
         return foot
 
@@ -113,7 +113,7 @@ class FusionDock(QgsDockWidget):
         self.slots.choice_changed.connect(self._settled.start)
         self.area.area_changed.connect(self._settled.start)
         self.results.results_changed.connect(self._settled.start)
-        self._engine.engine_changed.connect(self._settled.start)
+        self.engine.engine_changed.connect(self._settled.start)
         self._settled.timeout.connect(self._on_settled)
         self._run.clicked.connect(self._on_run)
         self.runs.run_ended.connect(self._on_run_ended)
@@ -162,7 +162,7 @@ class FusionDock(QgsDockWidget):
             return tr("The map window shows nothing of the imagery; move the map or choose the whole imagery.")
         if not self.results.products():
             return tr("Choose at least one result.")
-        return self._engine.problem
+        return self.engine.problem
 
     def _on_run(self) -> None:
         extent = None if self.area.is_whole() else self.area.extent()
@@ -182,7 +182,7 @@ class FusionDock(QgsDockWidget):
         loop = QEventLoop()
         clock = QElapsedTimer()
         clock.start()
-        parts = (self.runs, self._engine, self.model)
+        parts = (self.runs, self.engine, self.model)
         while any(part.working() for part in parts) and clock.elapsed() < FAREWELL:
             loop.processEvents(QEventLoop.ProcessEventsFlag.ExcludeUserInputEvents, SETTLE)
 

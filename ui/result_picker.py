@@ -116,7 +116,7 @@ class ResultPicker(QWidget):
         self._more.setCollapsed(True)
         self._folder.setObjectName("FusionMapperFolder")
         self._folder.setStorageMode(QgsFileWidget.StorageMode.GetDirectory)
-        self._folder.lineEdit().setPlaceholderText(tr("Temporary folder"))
+        self._folder.lineEdit().setPlaceholderText(tr("In the QGIS profile"))
         self._folder.setToolTip(tr("Each run gets a folder of its own in here"))
         self._smallest.setObjectName("FusionMapperSmallestPolygon")
         self._smallest.setSuffix(tr(" ha"))

@@ -7,7 +7,7 @@ from typing import Optional
 from qgis.core import Qgis
 from qgis.gui import QgsMessageBar, QgsMessageBarItem
 from qgis.PyQt.QtCore import QObject, pyqtSignal
-from qgis.PyQt.QtWidgets import QHBoxLayout, QProgressBar, QPushButton, QWidget
+from qgis.PyQt.QtWidgets import QProgressBar, QPushButton, QWidget
 
 from .run_row import told
 from .runs import Run, RunModel, RunState
@@ -59,31 +59,26 @@ class RunBanner(QObject):
             self._announce(run, told(run), Qgis.MessageLevel.Success, ANNOUNCE)
 
     def _put_in(self, run: Run) -> None:
-        widget = QWidget()
-        row = QHBoxLayout(widget)
-        row.setContentsMargins(0, 0, 0, 0)
-        self._progress = QProgressBar(widget)
+        item = self._bar.createMessage(run.title, told(run))
+        item.setObjectName("FusionMapperBanner")
+        self._progress = QProgressBar(item)
         self._progress.setRange(0, 100)
         self._progress.setMaximumWidth(160)
-        cancel = QPushButton(tr("Cancel"), widget)
+        cancel = QPushButton(tr("Cancel"), item)
         cancel.setObjectName("FusionMapperBannerCancel")
         number = run.number
         cancel.clicked.connect(lambda: self._model.cancel(number))
-        for part in (self._progress, cancel, self._details_button(number, widget)):
-            row.addWidget(part)
-        self._item = QgsMessageBarItem(run.title, told(run), widget, Qgis.MessageLevel.Info, 0)
-        self._item.setObjectName("FusionMapperBanner")
+        for part in (self._progress, cancel, self._details_button(number, item)):
+            item.layout().addWidget(part)
         # The user may close the item at any time; the run goes on without it.
-        self._item.destroyed.connect(self._on_item_destroyed)
-        self._number = number
-        self._bar.pushItem(self._item)
+        item.destroyed.connect(self._on_item_destroyed)
+        self._item, self._number = item, number
+        self._bar.pushWidget(item, Qgis.MessageLevel.Info)
 
     def _announce(self, run: Run, text: str, level: Qgis.MessageLevel, seconds: int) -> None:
-        widget = QWidget()
-        row = QHBoxLayout(widget)
-        row.setContentsMargins(0, 0, 0, 0)
-        row.addWidget(self._details_button(run.number, widget))
-        self._bar.pushItem(QgsMessageBarItem(run.title, text, widget, level, seconds))
+        item = self._bar.createMessage(run.title, text)
+        item.layout().addWidget(self._details_button(run.number, item))
+        self._bar.pushWidget(item, level, seconds)
 
     def _details_button(self, number: int, parent: QWidget) -> QPushButton:
         button = QPushButton(tr("Details"), parent)

@@ -37,11 +37,12 @@ class Qgis:
         self._lines.flush()
         return self._read_until(lambda message: message.get("answer") == name, f"answer {name}", TIMEOUT)
 
-    def wait_for(self, event: str, timeout: float = TIMEOUT, **facts: object) -> dict:
+    def wait_for(self, event: str, timeout: float = TIMEOUT, stage_begins: str = "", **facts: object) -> dict:
         """The next event with these facts; earlier events are not looked at again."""
 
         def fits(message: dict) -> bool:
-            return message.get("event") == event and all(message.get(key) == fact for key, fact in facts.items())
+            same = message.get("event") == event and all(message.get(key) == fact for key, fact in facts.items())
+            return same and message.get("stage", "").startswith(stage_begins)
 
         for index, message in enumerate(self._events):
             if fits(message):
@@ -49,21 +50,42 @@ class Qgis:
                 return message
         return self._read_until(fits, f"event {event} {facts}", timeout)
 
+    def wait_for_end(self, number: int) -> dict:
+        """The event with which a run ends."""
+        while True:
+            told = self.wait_for("run", number=number)
+            if told["state"] not in ("waiting", "running"):
+                return told
+
+    def wait_until_run_is_enabled(self) -> None:
+        """Wait until the dock lets itself be run."""
+        if not self.ask("text", name="FusionMapperRunButton")["enabled"]:
+            self.wait_for("run_button", enabled=True)
+
     def forget_events(self) -> None:
         self._events.clear()
 
-    def click(self, name: str) -> None:
-        """Click on a widget with the mouse."""
-        spot = self.ask("where", name=name)
+    def click(self, name: str, child: str = "") -> None:
+        """Click with the mouse on a widget, or on its child of that name."""
+        spot = self.ask("where", name=name, child=child)
         assert spot["clickable"], f"{name} cannot be clicked: {spot}"
-        if self._pointer != (spot["x"], spot["y"]):
-            self._pointer = (spot["x"], spot["y"])
-            self._run("xdotool", "mousemove", "--sync", str(spot["x"]), str(spot["y"]))
+        self._point_at(spot)
         self._run("xdotool", "click", "1")
 
     def press(self, *keys: str) -> None:
         """Press keys in whatever has the keyboard."""
         self._run("xdotool", "key", *keys)
+
+    def choose(self, name: str, entry: str) -> None:
+        """Choose an entry of a combo box with mouse and keys."""
+        index = self.ask("entries", name=name)["entries"].index(entry)
+        self.click(name)
+        self.press("Home", *["Down"] * index, "Return")
+
+    def scroll(self, name: str, down: bool = True) -> None:
+        """Turn the mouse wheel over a widget to the end of what it lies in."""
+        self._point_at(self.ask("where", name=name))
+        self._run("xdotool", "click", "--repeat", "15", "5" if down else "4")
 
     def picture(self, name: str) -> None:
         """Keep a picture of the whole screen."""
@@ -74,6 +96,11 @@ class Qgis:
         found = subprocess.run(["ps", "-o", "pid=,args=", "--ppid", str(self.pid)], capture_output=True, text=True)
         lines = [line.split(None, 1) for line in found.stdout.splitlines()]
         return [int(pid) for pid, arguments in lines if "inference" in arguments]
+
+    def _point_at(self, spot: dict) -> None:
+        if self._pointer != (spot["x"], spot["y"]):  # xdotool would wait for a movement that never comes
+            self._pointer = (spot["x"], spot["y"])
+            self._run("xdotool", "mousemove", "--sync", str(spot["x"]), str(spot["y"]))
 
     def _run(self, *command: str) -> None:
         subprocess.run(command, env=self.environment, check=True, timeout=30)
@@ -102,13 +129,14 @@ def pictures(repository_root) -> Path:
     return folder
 
 
-@pytest.fixture
-def qgis(tmp_path, repository_root, pictures):
+@pytest.fixture(scope="module")
+def qgis(tmp_path_factory, repository_root, pictures):
     """A running QGIS with the plugin, in a new profile on a virtual display."""
     missing = [tool for tool in ("Xvfb", "xdotool", "import", "qgis") if shutil.which(tool) is None]
     if missing:
         pytest.fail(f"{', '.join(missing)} is not installed; scripts/setup.sh system installs it")
-    address = str(tmp_path / "wire")
+    folder = tmp_path_factory.mktemp("qgis")
+    address = str(folder / "wire")
     with socket.socket(socket.AF_UNIX) as listener, (pictures / "qgis.log").open("w") as log:
         listener.bind(address)
         listener.listen()
@@ -116,7 +144,7 @@ def qgis(tmp_path, repository_root, pictures):
         process = subprocess.Popen(
             [
                 *(str(repository_root / "scripts" / "run_qgis.sh"), "--xvfb", "{}x{}".format(*SCREEN)),
-                *("--profiles", str(tmp_path / "profiles"), "--code", str(Path(__file__).with_name("desk.py"))),
+                *("--profiles", str(folder / "profiles"), "--code", str(Path(__file__).with_name("desk.py"))),
             ],
             env={**os.environ, "FUSION_MAPPER_DESK": address},
             stdout=log,

@@ -10,7 +10,7 @@ import json
 import os
 
 from qgis.core import QgsCoordinateReferenceSystem, QgsProject, QgsRasterLayer, QgsRectangle, QgsVectorLayer
-from qgis.PyQt.QtCore import QObject, QPoint
+from qgis.PyQt.QtCore import QEvent, QObject, QPoint
 from qgis.PyQt.QtNetwork import QLocalSocket
 from qgis.PyQt.QtWidgets import QToolButton, QWidget
 from qgis.utils import iface, plugins
@@ -24,6 +24,8 @@ class Desk(QObject):
         self.dock = iface.mainWindow().findChild(QWidget, "FusionMapperDock")
         self.dock.visibilityChanged.connect(lambda shown: self.tell("dock", shown=shown))
         self.dock.runs.run_changed.connect(self._on_run_changed)
+        self.dock.engine.engine_changed.connect(lambda: self.tell("engine", text=self.dock.engine.text()))
+        self._find("FusionMapperRunButton").installEventFilter(self)
         iface.mapCanvas().mapCanvasRefreshed.connect(lambda: self.tell("drawn"))
         self._socket = QLocalSocket(self)
         self._socket.readyRead.connect(self._on_ready_read)
@@ -52,19 +54,30 @@ class Desk(QObject):
         iface.mainWindow().showNormal()
         iface.mainWindow().setGeometry(0, 0, width, height)
 
-    def ask_load(self, rasters: list, vectors: list, extent: list, crs: str) -> dict:
-        """Load layers (pairs of source and name) and show the extent; says which ones are valid."""
-        layers = [QgsVectorLayer(source, name, "ogr") for source, name in vectors]
-        layers += [QgsRasterLayer(source, name, "gdal") for source, name in rasters]
+    def eventFilter(self, watched: QObject, event: QEvent) -> bool:
+        if event.type() == QEvent.Type.EnabledChange:
+            self.tell("run_button", enabled=watched.isEnabled())
+        return False
+
+    def ask_load(self, layers: list) -> dict:
+        """Load layers (source, name, provider), the last one on top; says which ones are valid."""
+        valid = []
+        for source, name, provider in layers:
+            kind = QgsRasterLayer if provider == "gdal" else QgsVectorLayer
+            layer = QgsProject.instance().addMapLayer(kind(source, name, provider))
+            valid += [name] if layer.isValid() else []
+        return {"valid": valid}
+
+    def ask_look(self, extent: list, crs: str) -> None:
+        """Show an extent in a CRS."""
         QgsProject.instance().setCrs(QgsCoordinateReferenceSystem(crs))
-        QgsProject.instance().addMapLayers(list(reversed(layers)))
         iface.mapCanvas().setExtent(QgsRectangle(*extent))
         iface.mapCanvas().refresh()
-        return {"valid": [layer.name() for layer in layers if layer.isValid()]}
 
-    def ask_where(self, name: str) -> dict:
+    def ask_where(self, name: str, child: str = "") -> dict:
         """Centre on the screen of a widget, or of the tool button of an action, and whether it can be clicked there."""
         widget = self._find(name)
+        widget = widget.findChild(QWidget, child) if child else widget
         center = widget.rect().center()
         seen = widget.isVisible() and widget.isEnabled() and widget.visibleRegion().contains(QPoint(center))
         spot = widget.mapToGlobal(center)
@@ -74,6 +87,11 @@ class Desk(QObject):
         widget = self._find(name)
         text = widget.currentText() if hasattr(widget, "currentText") else widget.text()
         return {"text": text, "shown": widget.isVisible(), "enabled": widget.isEnabled()}
+
+    def ask_entries(self, name: str) -> dict:
+        """The entries of a combo box."""
+        combo = self._find(name)
+        return {"entries": [combo.itemText(index) for index in range(combo.count())], "current": combo.currentIndex()}
 
     def ask_rows(self) -> dict:
         """What is chosen in each row of the dock, and the verdict on it."""

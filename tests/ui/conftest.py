@@ -50,11 +50,11 @@ class Window:
     def removeDockWidget(self, dock: QDockWidget) -> None:
         self._window.removeDockWidget(dock)
 
-    def addRasterToolBarIcon(self, action) -> int:
+    def addToolBarIcon(self, action) -> int:
         self.window_actions.append(action)
         return 0
 
-    def removeRasterToolBarIcon(self, action) -> None:
+    def removeToolBarIcon(self, action) -> None:
         self.window_actions.remove(action)
 
     def addPluginToRasterMenu(self, _menu: str, action) -> None:
