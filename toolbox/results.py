@@ -12,14 +12,18 @@ For whoever runs ``fusion_mapper:map`` in the background (the dock)::
 
 from __future__ import annotations
 
+import secrets
 import time
+from collections import deque
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Optional, Union
 
 from qgis.core import (
     QgsLayerMetadata,
     QgsLayerTreeGroup,
+    QgsLayerTreeLayer,
     QgsMapLayer,
     QgsProcessing,
     QgsProcessingContext,
@@ -33,6 +37,12 @@ from qgis.core import (
 from ..models.card import Card
 from .products import BY_NAME, PRODUCTS
 from .styles import style_layer
+
+#: Processing holds finishers by C++ pointers, and in a model the algorithm is gone long before they are called: without
+#: a reference here the styling would silently vanish. No run loads so many layers that the oldest are still awaited.
+_KEPT: deque[ProductFinisher] = deque(maxlen=1024)
+#: Property of a layer tree group that names its run.
+_RUN_PROPERTY = "fusion_mapper/run"
 
 
 def map_parameters(
@@ -131,49 +141,52 @@ def _metadata(product: str, card: Card, attribution: Sequence[str]) -> QgsLayerM
     return metadata
 
 
+@dataclass(frozen=True)
+class RunLabel:
+    """What the layers of one run have in common."""
+
+    card: Card
+    title: str
+    attribution: tuple[str, ...] = ()
+    key: str = field(default_factory=lambda: secrets.token_hex(8))
+    """Tells two runs of one title and minute apart."""
+
+
 class ProductFinisher(QgsProcessingLayerPostProcessorInterface):
     """Styles one product once Processing has loaded it, and puts it into the run's group.
 
-    Processing keeps only a C++ pointer: `finish_when_loaded` keeps the Python object alive.
+    The group is found by a property of
+    its own, since `LayerDetails.groupName` (QGIS 3.32) would join runs of one name.
     """
 
-    def __init__(self, product: str, card: Card, title: str, attribution: Sequence[str]) -> None:
+    def __init__(self, product: str, label: RunLabel) -> None:
         super().__init__()
         self._product = product
-        self._card = card
-        self._title = title
-        self._attribution = tuple(attribution)
+        self._label = label
 
     def postProcessLayer(
         self, layer: QgsMapLayer, context: QgsProcessingContext, feedback: QgsProcessingFeedback
     ) -> None:
-        finish_layer(layer, self._product, self._card, self._attribution)
+        finish_layer(layer, self._product, self._label.card, self._label.attribution)
+        layer.setName(BY_NAME[self._product].title)
         project = context.project()
         node = project.layerTreeRoot().findLayer(layer.id()) if project else None
-        if node is None:  # QGIS 3.32 and later puts it into the group by itself, afterwards
-            return
-        node.setItemVisibilityChecked(BY_NAME[self._product].shown)
-        root = project.layerTreeRoot()
-        group = root.findGroup(self._title) or root.insertGroup(0, self._title)
-        if node.parent() is not group:
-            group.insertChildNode(_place(group, self._product), node.clone())
-            node.parent().removeChildNode(node)
+        if node is not None:
+            self._move(node, _group_of(self._label, project.layerTreeRoot()))
+
+    def _move(self, node: QgsLayerTreeLayer, group: QgsLayerTreeGroup) -> None:
+        moved = node.clone()
+        moved.setItemVisibilityChecked(BY_NAME[self._product].shown)
+        group.insertChildNode(_place(group, self._product), moved)
+        node.parent().removeChildNode(node)
 
 
-def finish_when_loaded(
-    context: QgsProcessingContext, path: str, product: str, card: Card, title: str, attribution: Sequence[str]
-) -> Optional[ProductFinisher]:
-    """Have a destination that Processing will load styled; returns the finisher, whose reference the caller keeps."""
-    if not context.willLoadLayerOnCompletion(path):
-        return None
-    details = context.layerToLoadOnCompletionDetails(path)
-    finisher = ProductFinisher(product, card, title, attribution)
-    details.setPostProcessor(finisher)
-    details.name = BY_NAME[product].title
-    details.forceName = True
-    if hasattr(details, "groupName"):  # since QGIS 3.32
-        details.groupName = title
-    return finisher
+def finish_when_loaded(context: QgsProcessingContext, path: str, product: str, label: RunLabel) -> None:
+    """Have a destination styled once Processing has loaded it; one that it does not load is left alone."""
+    if context.willLoadLayerOnCompletion(path):
+        finisher = ProductFinisher(product, label)
+        _KEPT.append(finisher)
+        context.layerToLoadOnCompletionDetails(path).setPostProcessor(finisher)
 
 
 def load_when_done(context: QgsProcessingContext, path: str, product: str, project: QgsProject) -> None:
@@ -181,6 +194,16 @@ def load_when_done(context: QgsProcessingContext, path: str, product: str, proje
     if BY_NAME[product].kind != "table":
         details = QgsProcessingContext.LayerDetails(BY_NAME[product].title, project, BY_NAME[product].parameter)
         context.addLayerToLoadOnCompletion(path, details)
+
+
+def _group_of(label: RunLabel, root: QgsLayerTreeGroup) -> QgsLayerTreeGroup:
+    """The run's group, made on top of the layer tree by the first of its layers."""
+    for group in root.findGroups():
+        if group.customProperty(_RUN_PROPERTY) == label.key:
+            return group
+    group = root.insertGroup(0, label.title)
+    group.setCustomProperty(_RUN_PROPERTY, label.key)
+    return group
 
 
 def _place(group: QgsLayerTreeGroup, product: str) -> int:

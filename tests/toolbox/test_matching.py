@@ -59,9 +59,7 @@ def source_of(found, slot: str):
 def test_each_role_gets_its_layers(raster, vector):
     aerial = raster("swellendam/3420B_2010_328_RGB_LATLNG.tif")
     roads = vector("swellendam/training_data.gpkg|layername=roads", "streets of town")
-    found = match(
-        card(imagery(), osm(), dem()), Given((aerial,), (roads,), (raster("swellendam/srtm_41_19.tif"),))
-    )
+    found = match(card(imagery(), osm(), dem()), Given((aerial,), (roads,), (raster("swellendam/srtm_41_19.tif"),)))
     assert source_of(found, "imagery").bands == (1, 2, 3)
     assert source_of(found, "osm").layers[0].tags == {}
     assert source_of(found, "dem").bands == (1,)
@@ -70,7 +68,7 @@ def test_each_role_gets_its_layers(raster, vector):
 
 def test_alpha_is_no_band_of_the_model(raster):
     aerial = raster("swellendam/3420B_2010_328_RGB_LATLNG.tif")
-    with pytest.raises(RequestError, match="takes 4 bands .red, green, blue, nir., and '3420B_2010_328_RGB_LATLNG' has 3"):
+    with pytest.raises(RequestError, match="takes 4 bands .*, and '3420B_2010_328_RGB_LATLNG' has 3"):
         match(card(imagery(RGBN)), Given((aerial,)))
 
 
@@ -181,7 +179,10 @@ def test_several_lines_of_one_slot_are_a_stack(raster):
 
 @pytest.mark.parametrize(
     ("bands", "sentence"),
-    [((1, 2), "takes 3 bands .red, green, blue., and 2 were named"), ((1, 2, 9), "asks for band 9 of 'landsat', which has 4")],
+    [
+        ((1, 2), "takes 3 bands .red, green, blue., and 2 were named"),
+        ((1, 2, 9), "asks for band 9 of 'landsat', which has 4"),
+    ],
 )
 def test_wrong_bands_are_refused(raster, bands, sentence):
     with pytest.raises(RequestError, match=sentence):

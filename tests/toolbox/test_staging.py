@@ -29,9 +29,7 @@ WGS84 = QgsCoordinateReferenceSystem("EPSG:4326")
 
 @pytest.fixture
 def stage(tmp_path, ears):
-    return Stage(
-        tmp_path / "staged", QgsCoordinateTransformContext(), ears.isCanceled, ears.pushInfo, ears.pushWarning
-    )
+    return Stage(tmp_path / "staged", QgsCoordinateTransformContext(), ears.isCanceled, ears.pushInfo, ears.pushWarning)
 
 
 @pytest.fixture

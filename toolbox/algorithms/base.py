@@ -6,23 +6,35 @@ from pathlib import Path
 from typing import Optional
 
 from qgis.core import (
+    QgsProcessing,
     QgsProcessingAlgorithm,
     QgsProcessingContext,
     QgsProcessingException,
     QgsProcessingFeedback,
     QgsProcessingOutputLayerDefinition,
     QgsProcessingParameterDefinition,
+    QgsProcessingParameterFileDestination,
+    QgsProcessingParameterRasterDestination,
+    QgsProcessingParameterVectorDestination,
     QgsProcessingUtils,
+    QgsProperty,
 )
 from qgis.PyQt.QtCore import QCoreApplication, QUuid
 from qgis.PyQt.QtGui import QIcon
 
-from ...inference.errors import Cancelled, FusionMapperError
+from ...inference.errors import Cancelled, FusionMapperError, RequestError
 from ..engine import Engine, EngineFailed
 from ..environment import PLUGIN_ROOT, EngineMissing, find_engine
 from ..runs import FinishedRun, RunRequest, execute
 
 ICON = PLUGIN_ROOT / "resources" / "icon.svg"
+
+
+_ENDINGS = {
+    QgsProcessingParameterRasterDestination: ".tif",
+    QgsProcessingParameterVectorDestination: ".gpkg",
+    QgsProcessingParameterFileDestination: ".csv",
+}
 
 
 def tr(text: str) -> str:
@@ -79,10 +91,19 @@ class FusionAlgorithm(QgsProcessingAlgorithm):
         if not fine:
             return fine, sentence
         try:
+            self._check_destinations(parameters)
             self.collect(parameters, context)
         except FusionMapperError as problem:
             return False, str(problem)
         return True, ""
+
+    def _check_destinations(self, parameters: dict[str, object]) -> None:
+        """The engine writes whole files of three formats; tables of databases and other formats are refused."""
+        for definition in self.destinationParameterDefinitions():
+            ending = _ENDINGS.get(type(definition))
+            target = _destination(parameters, definition.name())
+            if ending and target not in ("", QgsProcessing.TEMPORARY_OUTPUT) and not target.lower().endswith(ending):
+                raise RequestError(f"{definition.name()} must be a file of its own that ends with {ending}.")
 
     def prepareAlgorithm(
         self, parameters: dict[str, object], context: QgsProcessingContext, feedback: QgsProcessingFeedback
@@ -143,10 +164,16 @@ def temporary_folder() -> Path:
 
 def is_chosen(parameters: dict[str, object], name: str) -> bool:
     """Whether a destination was asked for."""
+    return _destination(parameters, name) != ""
+
+
+def _destination(parameters: dict[str, object], name: str) -> str:
     value = parameters.get(name)
     if isinstance(value, QgsProcessingOutputLayerDefinition):
         value = value.sink.staticValue()
-    return value not in (None, "")
+    if isinstance(value, QgsProperty):
+        value = value.staticValue()
+    return str(value or "")
 
 
 def wants_loading(parameters: dict[str, object]) -> bool:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Optional
@@ -13,7 +14,6 @@ from qgis.core import (
     QgsProcessingParameterNumber,
     QgsProcessingParameterRasterDestination,
     QgsProcessingParameterVectorDestination,
-    QgsProject,
 )
 
 from ...inference.errors import RequestError
@@ -22,8 +22,8 @@ from ...models.card import Card
 from ..matching import Given, match
 from ..models import ModelChoice
 from ..products import BY_NAME, PRODUCTS, Product, natural_products, possible_products
-from ..results import finish_when_loaded, load_when_done, run_title
-from ..runs import FinishedRun, RunRequest, new_run_folder
+from ..results import RunLabel, finish_when_loaded, load_when_done, run_title
+from ..runs import RunRequest, new_run_folder
 from ..sources import VectorInput
 from .base import FeedbackListener, FusionAlgorithm, is_chosen, temporary_folder, tr, wants_loading
 from .compute import add_compute, given_compute
@@ -67,10 +67,7 @@ class MapAlgorithm(FusionAlgorithm):
         )
 
     def tags(self) -> list[str]:
-        return [
-            tr(word)
-            for word in ("deep learning", "onnx", "land cover", "segmentation", "regression", "field boundaries", "osm")
-        ]
+        return tr("deep learning, onnx, land cover, segmentation, regression, field boundaries, osm").split(", ")
 
     def initAlgorithm(self, configuration: Optional[dict[str, object]] = None) -> None:
         add_model(self)
@@ -90,15 +87,6 @@ class MapAlgorithm(FusionAlgorithm):
             tr("Keeps the job, the run's record and products without a path of their own; a broken run resumes in it."),
             advanced=True,
         )
-
-    def checkParameterValues(self, parameters: dict[str, object], context: QgsProcessingContext) -> tuple[bool, str]:
-        for product in PRODUCTS:
-            value = str(parameters.get(product.parameter) or "")
-            if product.kind == "vector" and value.startswith(("ogr:", "postgres:")):
-                return False, tr("{name} must be a GeoPackage file of its own, not a table.").format(
-                    name=product.parameter
-                )
-        return super().checkParameterValues(parameters, context)
 
     def collect(self, parameters: dict[str, object], context: QgsProcessingContext) -> _Collected:
         model = given_model(self, parameters, context)
@@ -141,7 +129,8 @@ class MapAlgorithm(FusionAlgorithm):
             transform=context.transformContext(),
         )
         done = self.run_engine(request, listener)
-        self._load(done, card, run_title(card, collected.place), parameters, context)
+        label = RunLabel(card, run_title(card, collected.place), done.attribution)
+        self._load(done.products, label, parameters, context)
         return {"FOLDER": str(done.folder), **{BY_NAME[name].parameter: path for name, path in done.products.items()}}
 
     def _add_shaping(self) -> None:
@@ -231,17 +220,13 @@ class MapAlgorithm(FusionAlgorithm):
 
     def _load(
         self,
-        done: FinishedRun,
-        card: Card,
-        title: str,
+        products: Mapping[str, str],
+        label: RunLabel,
         parameters: dict[str, object],
         context: QgsProcessingContext,
     ) -> None:
         """Have what Processing will load styled; load the natural products too where the window loads results."""
-        project: Optional[QgsProject] = context.project() if wants_loading(parameters) else None
-        # Kept: Processing holds its finishers by C++ pointers only.
-        self._finishers = []
-        for name, path in done.products.items():
-            if project is not None and not is_chosen(parameters, BY_NAME[name].parameter):
-                load_when_done(context, path, name, project)
-            self._finishers.append(finish_when_loaded(context, path, name, card, title, done.attribution))
+        for name, path in products.items():
+            if wants_loading(parameters) and not is_chosen(parameters, BY_NAME[name].parameter):
+                load_when_done(context, path, name, context.project())
+            finish_when_loaded(context, path, name, label)

@@ -31,7 +31,7 @@ class RasterizeOsmAlgorithm(StackingAlgorithm):
         )
 
     def tags(self) -> list[str]:
-        return [tr(word) for word in ("osm", "openstreetmap", "rasterize", "rasterise", "burn", "roads", "buildings")]
+        return tr("osm, openstreetmap, rasterize, rasterise, burn, roads, buildings").split(", ")
 
     def initAlgorithm(self, configuration: Optional[dict[str, object]] = None) -> None:
         add_osm(self, optional=False)

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from typing import get_args
 
 from ...inference.errors import CardError, RequestError
-from ...models.card import Channel, Derivative, OsmRecipe, Slot, TagRule
+from ...models.card import Channel, Derivative, OsmRecipe, Slot, TagRule, check_recipe
 from ...models.fields import decode
 from ..sources import RasterInput
 
@@ -84,6 +84,5 @@ def _parse(recipe: str) -> dict[str, OsmRecipe]:
         raise RequestError('RECIPE must name channels: {"name": {"rules": [{"key": "highway"}]}}.')
     recipes = {str(name): decode(OsmRecipe, value, f"RECIPE.{name}", CardError) for name, value in data.items()}
     for name, osm in recipes.items():
-        if not osm.rules:
-            raise RequestError(f"RECIPE.{name} has no rules; name at least one key.")
+        check_recipe(osm, f"RECIPE.{name}")
     return recipes

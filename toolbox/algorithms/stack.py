@@ -39,20 +39,19 @@ class StackAlgorithm(StackingAlgorithm):
     def shortHelpString(self) -> str:
         return tr(
             "Brings imagery, OpenStreetMap channels, terrain and priors onto one grid and writes them as one "
-            "multi-band raster with band names, in the layers' own units. With a model the bands are the channels that it sees; "
-            "without one, all bands of the imagery and the priors and the channels chosen here."
+            "multi-band raster with band names, in the layers' own units. With a model the bands are the channels that "
+            "it sees; without one, all bands of the imagery and the priors and the channels chosen here."
         )
 
     def tags(self) -> list[str]:
-        return [tr(word) for word in ("align", "co-register", "resample", "fuse", "multi-band", "osm", "dem")]
+        return tr("align, co-register, resample, fuse, multi-band, osm, dem").split(", ")
 
     def initAlgorithm(self, configuration: Optional[dict[str, object]] = None) -> None:
         add_model(self, optional=True)
         add_imagery(self)
         add_osm(self)
-        self._add_choice(
-            "CHANNELS", tr("OpenStreetMap channels (without a model)"), names, names
-        )
+        names = list(OSM_CHANNELS)
+        self._add_choice("CHANNELS", tr("OpenStreetMap channels (without a model)"), names, names)
         add_dem(self)
         self._add_choice("DERIVATIVES", tr("Terrain channels (without a model)"), list(DERIVATIVES), ["elevation"])
         add_prior(self)

@@ -30,7 +30,7 @@ class TerrainAlgorithm(StackingAlgorithm):
         )
 
     def tags(self) -> list[str]:
-        return [tr(word) for word in ("dem", "elevation", "slope", "aspect", "hillshade", "tpi", "roughness")]
+        return tr("dem, elevation, slope, aspect, hillshade, tpi, roughness").split(", ")
 
     def initAlgorithm(self, configuration: Optional[dict[str, object]] = None) -> None:
         add_dem(self, optional=False)

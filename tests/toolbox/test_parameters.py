@@ -1,0 +1,162 @@
+"""What the algorithms ask for, and the sentences with which they refuse."""
+
+from __future__ import annotations
+
+import pytest
+from qgis.core import (
+    QgsApplication,
+    QgsProcessing,
+    QgsProcessingOutputLayerDefinition,
+    QgsProcessingParameterDefinition,
+    QgsProject,
+)
+
+ALGORITHMS = ("map", "stack", "rasterizeosm", "terrain")
+TOWN = "20.4400,20.4420,-34.0235,-34.0220 [EPSG:4326]"
+
+
+def algorithm(name: str):
+    return QgsApplication.processingRegistry().createAlgorithmById(f"fusion_mapper:{name}")
+
+
+@pytest.fixture
+def check(provider, context):
+    """Runs an algorithm's check; answers the sentence, empty when all is well."""
+
+    def run(name: str, **parameters) -> str:
+        fine, sentence = algorithm(name).checkParameterValues(parameters, context)
+        assert fine == (not sentence)
+        return sentence
+
+    return run
+
+
+@pytest.fixture
+def landcover(models, swellendam):
+    return {
+        "MODEL": str(models / "tiny-landcover.onnx"),
+        "IMAGERY": [swellendam["aerial"]],
+        "OSM": [swellendam["roads"]],
+        "DEM": swellendam["srtm"],
+        "EXTENT": TOWN,
+        "CLASSES": QgsProcessing.TEMPORARY_OUTPUT,
+    }
+
+
+def test_the_provider_has_its_four_algorithms(provider):
+    assert provider.id() == "fusion_mapper"
+    assert {algorithm.name() for algorithm in provider.algorithms()} == set(ALGORITHMS)
+    assert not provider.icon().isNull()
+
+
+@pytest.mark.parametrize("name", ALGORITHMS)
+def test_every_parameter_is_explained(provider, name):
+    asked = algorithm(name)
+    assert asked.shortHelpString() and asked.tags()
+    unexplained = [one.name() for one in asked.parameterDefinitions() if not one.help()]
+    assert not unexplained
+
+
+def test_what_few_need_is_folded_away(provider):
+    advanced = QgsProcessingParameterDefinition.Flag.FlagAdvanced
+    asked = algorithm("map")
+    shown = {one.name() for one in asked.parameterDefinitions() if not one.flags() & advanced}
+    assert shown == {
+        "MODEL", "IMAGERY", "OSM", "PRIOR", "DEM", "EXTENT", "AREA", "RESOLUTION", "CLASSES", "CONFIDENCE", "ENTROPY",
+        "PROBABILITIES", "REGRESSION", "POLYGONS", "FIELDS", "SUMMARY", "STACK", "MISSING",
+    }  # fmt: skip
+
+
+def test_all_outputs_are_declared(provider):
+    asked = algorithm("map")
+    outputs = {one.name() for one in asked.outputDefinitions()}
+    assert outputs >= {"CLASSES", "REGRESSION", "POLYGONS", "FIELDS", "SUMMARY", "STACK", "FOLDER"}
+
+
+def test_layers_that_fit_are_accepted(check, landcover):
+    assert check("map", **landcover) == ""
+
+
+def test_an_algorithm_without_an_engine_says_how_to_get_one(provider, monkeypatch):
+    monkeypatch.setenv("FUSION_MAPPER_ENGINE", "/nowhere/python")
+    fine, sentence = algorithm("map").canExecute()
+    assert not fine
+    assert "/nowhere/python, which does not exist" in sentence
+
+
+def test_an_unknown_model_is_refused(check, landcover):
+    assert "no model 'land cover of mars'" in check("map", **{**landcover, "MODEL": "land cover of mars"})
+
+
+def test_a_missing_layer_is_refused_before_the_run(check, landcover):
+    sentence = check("map", **{**landcover, "IMAGERY": []})
+    assert sentence == "The model 'Tiny land cover' needs imagery for its slot 'imagery'; choose it under IMAGERY."
+
+
+def test_imagery_with_too_few_bands_is_refused_before_the_run(check, landcover, swellendam):
+    sentence = check("map", **{**landcover, "IMAGERY": [swellendam["srtm"]]})
+    assert "'imagery' takes 3 bands (red, green, blue), and 'srtm' has 1" in sentence
+
+
+def test_a_slot_line_with_an_unknown_layer_is_refused(check, landcover):
+    assert "SLOTS names the layer 'gone' for 'imagery'" in check("map", **landcover, SLOTS="imagery=gone:1,2,3")
+
+
+def test_a_slot_line_finds_a_layer_by_name_id_or_path(check, landcover, swellendam):
+    aerial = swellendam["aerial"]
+    for reference in (aerial.name(), aerial.id(), aerial.source()):
+        assert check("map", **{**landcover, "IMAGERY": []}, SLOTS=f"imagery={reference}:1,2,3") == ""
+
+
+def test_an_area_of_lines_is_refused(check, landcover, swellendam):
+    assert "'rivers' has lines; choose a layer of polygons" in check("map", **landcover, AREA=swellendam["rivers"])
+
+
+def test_a_layer_that_is_gone_is_refused(check, landcover):
+    assert "/nowhere/dem.tif" in check("map", **{**landcover, "DEM": "/nowhere/dem.tif"})
+
+
+def test_polygons_go_to_a_file_of_their_own(check, landcover):
+    target = QgsProcessingOutputLayerDefinition("ogr:dbname='/tmp/all.gpkg' table=\"parcels\"", QgsProject.instance())
+    for value in (target, target.sink.staticValue()):
+        assert "POLYGONS must be a file of its own that ends with .gpkg" in check("map", **landcover, POLYGONS=value)
+
+
+def test_other_formats_than_the_engine_writes_are_refused(check, landcover):
+    assert "CLASSES must be a file of its own that ends with .tif" in check(
+        "map", **{**landcover, "CLASSES": "/tmp/classes.img"}
+    )
+
+
+def test_rasterising_needs_to_know_the_grid(check, swellendam):
+    parameters = {"OSM": [swellendam["roads"]], "OUTPUT": QgsProcessing.TEMPORARY_OUTPUT}
+    assert "choose a REFERENCE raster, or give EXTENT, RESOLUTION and CRS" in check("rasterizeosm", **parameters)
+    assert check("rasterizeosm", **parameters, EXTENT=TOWN, RESOLUTION=5, CRS="EPSG:32734") == ""
+    assert check("rasterizeosm", **parameters, REFERENCE=swellendam["srtm"]) == ""
+
+
+@pytest.mark.parametrize(
+    ("recipe", "sentence"),
+    [
+        ("{roads", "not valid JSON"),
+        ("[]", "must name channels"),
+        ('{"paths": {"rules": []}}', "RECIPE.paths needs 'osm' with at least one rule"),
+        ('{"paths": {"rules": [{"tag": "highway"}]}}', "RECIPE.paths.rules[0] has an unknown field 'tag'"),
+        ('{"paths": {"rules": [{"key": "highway"}], "soften": 4}}', "soften must be 0 or an odd number"),
+    ],
+)
+def test_a_wrong_recipe_is_refused(check, swellendam, recipe, sentence):
+    parameters = {"OSM": [swellendam["roads"]], "OUTPUT": QgsProcessing.TEMPORARY_OUTPUT}
+    assert sentence in check("rasterizeosm", **parameters, REFERENCE=swellendam["srtm"], RECIPE=recipe)
+
+
+def test_a_stack_of_nothing_is_refused(check):
+    assert "nothing to stack" in check("stack", OUTPUT=QgsProcessing.TEMPORARY_OUTPUT)
+
+
+def test_the_same_parameters_hold_after_a_round_trip_as_a_model_designer_saves_them(provider):
+    """The model designer stores definitions as code or as a map, and must get the same ones back."""
+    asked = algorithm("map")
+    for definition in asked.parameterDefinitions():
+        twin = definition.clone()
+        assert twin.toVariantMap() == definition.toVariantMap()
