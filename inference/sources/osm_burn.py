@@ -17,6 +17,8 @@ from ..grid import Grid, Window
 _KINDS = np.array(["point", "line", "line", "polygon", "point", "line", "polygon", ""])
 #: Segments of a quarter circle in buffers.
 _QUARTER = 8
+#: Pixels from a chunk beyond which shapes are cut off.
+_FAR = 2.0**22
 #: Half widths below so many pixels leave holes in a line that is filled by pixel centres.
 _THIN = 0.75
 
@@ -122,9 +124,21 @@ def _rasterise(outlines: list[np.ndarray], grid: Grid, window: Window, all_touch
     # The offset is taken off in pixels, as GDAL does for its own chunks, so that every chunk sees the same numbers.
     offset = np.array([window.col, window.row], float)
     local = shapely.transform(np.concatenate(outlines), lambda points: to_pixels(grid, points) - offset)
+    local = _within_reach(local)
+    if not len(local):
+        return burned
     return rasterio.features.rasterize(
         local.tolist(), out=burned, transform=Affine.identity(), all_touched=all_touched, default_value=1
     )
+
+
+def _within_reach(local: np.ndarray) -> np.ndarray:
+    """Shapes without what lies so far off that GDAL's whole numbers overflow, or that its line steps take seconds."""
+    far = (np.abs(shapely.bounds(local)) > _FAR).any(axis=1)
+    if not far.any():
+        return local
+    near = shapely.clip_by_rect(shapely.make_valid(local[far]), -_FAR, -_FAR, _FAR, _FAR)
+    return np.concatenate([local[~far], near[~shapely.is_empty(near)]])
 
 
 def _box_mean(burned: np.ndarray, side: int) -> np.ndarray:

@@ -31,7 +31,6 @@ _ALWAYS: dict[str, Tags] = {
     **{name: {"leisure": name} for name in _LEISURE.split()},
     **{name: {"natural": name} for name in _NATURAL.split()},
     **{name: {"landuse": name} for name in _LANDUSE.split()},
-    "unknown": {"highway": "road"},
     "building": {"building": "yes"},
     "forest": {"landuse": "forest", "natural": "wood"},
     "recreation_ground": {"landuse": "recreation_ground", "leisure": "recreation_ground"},
@@ -55,6 +54,7 @@ _LINES: dict[str, Tags] = {
     **{name: {"highway": name} for name in _ROADS.split()},
     **{name: {"railway": name} for name in _RAILWAYS.split()},
     **{name: {"waterway": name} for name in _WATERWAYS.split()},
+    "unknown": {"highway": "road"},
 }
 #: Classes that mean something else as polygons.
 _POLYGONS: dict[str, Tags] = {

@@ -76,6 +76,11 @@ class PriorSource:
         self._additions = additions
         self._grid = grid
         self._warn = context.warn
+        order = np.argsort(recipe.coarse)
+        self._known = np.array(recipe.coarse, float)[order]
+        matrix = np.array(recipe.cooccurrence, float)[order]
+        #: For each label, P(label | coarse class) by class, and a last 0 for pixels without a known class.
+        self._columns = np.concatenate([matrix, np.zeros((1, matrix.shape[1]))]).T
         self._kernels = tuple(_gaussian(recipe.blur / gsd) for gsd in (grid.gsd[1], grid.gsd[0]))
 
     def read(self, window: Window) -> Patch:
@@ -83,9 +88,10 @@ class PriorSource:
         down, across = (len(kernel) // 2 for kernel in self._kernels)
         wide = Window(window.row - down, window.col - across, window.height + 2 * down, window.width + 2 * across)
         coarse = self._coarse.read(wide)
-        labels = self._likely(coarse.data[0], coarse.valid)
-        blurred = np.stack([self._blur(share) for share in labels])
-        data = normalised(blurred[:, down : down + window.height, across : across + window.width])
+        place = self._places(coarse.data[0], coarse.valid)
+        middle = slice(down, down + window.height), slice(across, across + window.width)
+        # Label by label, since a fine grid makes the halo much larger than the window.
+        data = normalised(np.stack([self._blur(column[place])[middle] for column in self._columns]))
         if self._additions is not None:
             for addition, raster in zip(self._recipe.additions, self._additions.read(window), strict=True):
                 data[addition.label] += raster
@@ -113,21 +119,19 @@ class PriorSource:
         if self._additions is not None:
             self._additions.forget()
 
-    def _likely(self, values: np.ndarray, valid: np.ndarray) -> np.ndarray:
-        """P(label | coarse class) at every pixel (labels × H × W float64), 0 where there is no known class.
+    def _places(self, values: np.ndarray, valid: np.ndarray) -> np.ndarray:
+        """Each pixel's row in the matrix, H×W; the row after the last where there is no known class.
 
-        Blurring these few images equals blurring every coarse class and multiplying afterwards, since both are linear.
+        Blurring each label's probabilities equals blurring every coarse class and multiplying afterwards, since both
+        are linear.
         """
-        order = np.argsort(self._recipe.coarse)
-        known = np.array(self._recipe.coarse, float)[order]
-        place = np.clip(np.searchsorted(known, values), 0, len(known) - 1)
-        listed = valid & (known[place] == values)
+        place = np.clip(np.searchsorted(self._known, values), 0, len(self._known) - 1)
+        listed = valid & (self._known[place] == values)
         strange = np.unique(values[valid & ~listed])
         if strange.size:
             shown = ", ".join(f"{value:g}" for value in strange[:8])
             self._warn(f"The prior's raster '{self._name}' has values that the model's card does not list ({shown}).")
-        matrix = np.array(self._recipe.cooccurrence, float)[order]
-        return np.moveaxis(np.where(listed[..., None], matrix[place], 0.0), -1, 0)
+        return np.where(listed, place, len(self._known))
 
     def _blur(self, share: np.ndarray) -> np.ndarray:
         down, across = self._kernels

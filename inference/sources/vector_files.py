@@ -16,25 +16,8 @@ from ..job import VectorLayer, resolve
 
 #: Formats that hold their own features. Others (VRT, WFS, SQL servers) name further files or hosts, which a layer that
 #: the user named must never do.
-DRIVERS = frozenset(
-    (
-        "GPKG",
-        "ESRI Shapefile",
-        "FlatGeobuf",
-        "GeoJSON",
-        "GeoJSONSeq",
-        "TopoJSON",
-        "OSM",
-        "SQLite",
-        "GML",
-        "KML",
-        "GPX",
-        "MapInfo File",
-        "OpenFileGDB",
-        "Parquet",
-        "Arrow",
-    )
-)
+DRIVERS = frozenset(("GPKG", "ESRI Shapefile", "FlatGeobuf", "GeoJSON", "GeoJSONSeq", "TopoJSON", "OSM", "SQLite"))
+DRIVERS |= {"KML", "LIBKML", "GPX", "MapInfo File", "OpenFileGDB", "Parquet", "Arrow"}
 #: What GDAL's OSM driver makes of an extract, with the geometry kinds that each layer holds.
 OSM_LAYERS = {
     "points": frozenset(("point",)),
@@ -43,8 +26,8 @@ OSM_LAYERS = {
     "multipolygons": frozenset(("polygon",)),
     "other_relations": frozenset(("point", "line", "polygon")),
 }
-_ZIPPED = (".gpkg", ".shp", ".fgb", ".geojson", ".json", ".pbf", ".osm", ".gml", ".kml")
-_NAMES_OTHERS = (b"<OGRVRT", b"<OGRWFS", b"<WFS_", b"<OWS")
+_ZIPPED = (".gpkg", ".shp", ".fgb", ".geojson", ".json", ".pbf", ".osm", ".kml")
+_NAMES_OTHERS = (b"<OGRVRT", b"<OGRWFS", b"<WFS_", b"<OWS", b"opengis.net/gml", b"opengis.net/wfs")
 
 
 @dataclass(frozen=True)
@@ -163,13 +146,24 @@ def _member(path: Path, layer: str | None) -> str:
 
 def _refuse_stranger(path: str, name: str) -> None:
     """Refuse, before GDAL opens it, a file that would send GDAL to further files or hosts."""
-    head = b""
-    file = Path(path)
-    if file.is_file():
-        with file.open("rb") as stream:
-            head = stream.read(65536)
-    if path.lower().endswith((".vrt", ".ovf", ".xml", ".wfs")) or any(mark in head for mark in _NAMES_OTHERS):
-        raise SourceError(f"'{name}' only points at other layers; name the vector file itself, or export it to GPKG.")
+    head = _head(path)
+    if path.lower().endswith((".vrt", ".ovf", ".xml", ".wfs", ".gml")) or any(mark in head for mark in _NAMES_OTHERS):
+        raise SourceError(f"'{name}' may point at other layers or hosts; export its features to a GeoPackage first.")
+
+
+def _head(path: str) -> bytes:
+    """The beginning of a local file, or of a local zip's member; empty for what lies elsewhere."""
+    if path.startswith("/vsizip/"):
+        archive, _, member = path.removeprefix("/vsizip/").partition(".zip/")
+        file = Path(f"{archive}.zip")
+        if not file.is_file() or not member:
+            return b""
+        with zipfile.ZipFile(file) as opened, opened.open(member) as stream:
+            return stream.read(65536)
+    if not Path(path).is_file():
+        return b""
+    with Path(path).open("rb") as stream:
+        return stream.read(65536)
 
 
 def _describe(path: str, layer: str, name: str) -> LayerFile:

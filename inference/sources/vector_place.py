@@ -9,6 +9,8 @@ from pyproj.exceptions import ProjError
 from pyproj.transformer import Transformer
 
 Bounds = tuple[float, float, float, float]
+#: No CRS of the Earth counts so far; what does is damage.
+_FARTHEST = 1e12
 #: Points along each edge, and across, of a box whose image in another CRS is sought.
 _DENSITY = 21
 
@@ -66,10 +68,10 @@ class Placement:
 
 
 def usable(shapes: np.ndarray) -> np.ndarray:
-    """True for geometries that are there, not empty, and finite in every coordinate."""
+    """True for geometries that are there, not empty, and finite in every coordinate (and on Earth in any unit)."""
     good = ~(shapely.is_missing(shapes) | shapely.is_empty(shapes))
     points, owner = shapely.get_coordinates(shapes, return_index=True)
-    good[owner[~np.isfinite(points).all(axis=1)]] = False
+    good[owner[~(np.abs(points) < _FARTHEST).all(axis=1)]] = False
     return good
 
 

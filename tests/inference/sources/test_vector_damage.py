@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import shutil
+import struct
 import subprocess
 
 import numpy as np
@@ -161,3 +162,31 @@ def test_features_beyond_what_the_projection_can_tell_do_no_harm(tmp_path):
     assert source.read(grid.whole).data.any()
     assert source.facts().details["dropped"] == 1
     assert run.said == ["1 features of 'wide.gpkg' have no usable geometry and are left out."]
+
+
+def test_shapes_that_reach_absurdly_far_are_burned_where_they_pass(tmp_path):
+    """GDAL counts pixels in 32 bits: what lies beyond must neither wrap around nor take minutes."""
+    grid = square_grid("EPSG:32633", 500_000, 5_000_000, 0.1, 300)
+    shapes = [
+        shapely.box(-1e11, -1e11, 1e11, 4_999_999),
+        shapely.LineString([(-1e10, 4_999_999.55), (1e10, 4_999_999.55)]),
+        shapely.LineString([(0, 0), (1e300, 1e300)]),
+    ]
+    write_layer(tmp_path / "far.gpkg", shapes, grid.crs, building=["yes"] * 3)
+    run = Run(tmp_path)
+    source = run.open(HOMES, grid, VectorLayer("far.gpkg"))
+    rows = source.read(grid.whole).data[0]
+    assert [i for i in range(300) if rows[i].all()] == [4, *range(10, 300)]
+    assert not rows[:4].any()
+    assert source.facts().details["dropped"] <= 1
+
+
+def test_curved_geometries_are_read_as_lines(tmp_path):
+    arc = struct.pack("<BII6d", 1, 8, 3, 20.42, -34.0, 20.43, -33.995, 20.44, -34.0)
+    columns = [np.array(["yes"], object)]
+    path = tmp_path / "arc.gpkg"
+    raw.write(str(path), np.array([arc], object), columns, ["building"], layer="arc", driver="GPKG",
+              geometry_type="Unknown", crs="EPSG:4326")  # fmt: skip
+    band = Run(tmp_path).open(HOMES, DEGREES, VectorLayer(path.name)).read(DEGREES.whole).data[0]
+    assert band[50, 200] == 1
+    assert band.sum() >= 200

@@ -209,7 +209,8 @@ def test_a_grid_across_the_antimeridian_sees_both_sides(tmp_path):
         (VectorLayer("reference.gpkg", "streets"), "has no layer 'streets'"),
         (VectorLayer("reference.gpkg", where="no such column = 1"), "cannot be read"),
         (VectorLayer("plain.gpkg"), "has no CRS"),
-        (VectorLayer("points_elsewhere.gpkg"), "points at other layers"),
+        (VectorLayer("points_elsewhere.gpkg"), "may point at other layers"),
+        (VectorLayer("hidden.zip"), "may point at other layers"),
         (VectorLayer("text.txt"), "cannot be read"),
         (VectorLayer("empty.zip"), "holds no vector file"),
         (VectorLayer("broken.zip"), "cannot be read"),
@@ -219,6 +220,8 @@ def test_what_cannot_be_read_is_refused_with_a_sentence(tmp_path, expected, laye
     write_layer(tmp_path / "plain.gpkg", bars(), None, highway=["path"] * 3)
     vrt = '<OGRVRTDataSource><OGRVRTLayer name="x"><SrcDataSource>http://localhost/x</SrcDataSource></OGRVRTLayer></OGRVRTDataSource>'
     (tmp_path / "points_elsewhere.gpkg").write_text(vrt)
+    with zipfile.ZipFile(tmp_path / "hidden.zip", "w") as archive:
+        archive.writestr("deep/roads.gpkg", vrt)
     (tmp_path / "text.txt").write_text("nothing")
     (tmp_path / "broken.zip").write_bytes(b"PK nothing")
     with zipfile.ZipFile(tmp_path / "empty.zip", "w") as archive:
