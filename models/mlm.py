@@ -103,9 +103,14 @@ def _refuse_contradiction(properties: Mapping[str, Any], card: Card, where: str)
     for field, value in told.items():
         if value != true.get(field):
             raise CardError(
-                f"{where} contradicts itself: its {field} is {value}, but its {BLOCK} block says "
-                f"{true.get(field, 'nothing of it')}."
+                f"{where} contradicts itself: its {field} is {_short(value)}, but its {BLOCK} block says "
+                f"{_short(true.get(field, 'nothing of it'))}."
             )
+
+
+def _short(value: object) -> str:
+    text = str(value)
+    return text if len(text) <= 160 else f"{text[:157]}..."
 
 
 def _claims(properties: Mapping[str, Any]) -> dict[str, Any]:

@@ -22,7 +22,7 @@ Shape = tuple[int, ...]
 Array = np.ndarray[Any, Any]
 
 #: A trial run on more input values than this is refused rather than risking the machine's memory.
-_TRIAL_VALUES = 2**28
+_TRIAL_VALUES = 2**26
 
 
 def infer_output_shapes(graph: Graph | Path, input_shapes: Mapping[str, Shape]) -> dict[str, Shape]:
@@ -112,7 +112,8 @@ def try_out(graph: Graph, input_shapes: Mapping[str, Shape], fill: float | None 
     options.log_severity_level = 4
     options.intra_op_num_threads = 1
     try:
-        session = onnxruntime.InferenceSession(str(graph.path), options, providers=["CPUExecutionProvider"])
+        # Without its fall-back, which prints on standard output, where only events may stand.
+        session = onnxruntime.InferenceSession(str(graph.path), options, ["CPUExecutionProvider"], enable_fallback=0)
         answers = session.run(None, feed)
     except Exception as problem:  # ONNX Runtime's errors share no other base
         said = " and ".join("×".join(map(str, shape)) for shape in input_shapes.values())

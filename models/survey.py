@@ -100,7 +100,7 @@ def probability_outputs(graph: Graph, found: Survey) -> frozenset[str]:
 
 
 def _is_probability(values: Array, shape: OutputShape) -> bool:
-    bounded = bool(np.isfinite(values).all() and values.min() >= 0 and values.max() <= 1 + 1e-5)
+    bounded = bool(values.size and np.isfinite(values).all() and values.min() >= 0 and values.max() <= 1 + 1e-5)
     if shape.channels == 1 or not bounded:
         return bounded
     return bool(np.allclose(values.sum(axis=1), 1, atol=1e-3))
@@ -201,6 +201,8 @@ def _output_shape(
     endings: Mapping[str, Ending],
 ) -> OutputShape:
     where = f"The output '{name}' of {graph.path.name}"
+    if 0 in small:
+        raise CardError(f"{where} is empty: its shape is {'×'.join(map(str, small))}.")
     if len(small) == 2:
         return OutputShape(name, "tile", small[1], 2, ending=endings[name])
     if len(small) not in (3, 4) or small[-1] != small[-2]:

@@ -123,6 +123,25 @@ def test_inputs_that_no_tile_fits_are_refused(tmp_path: Path, dims: list[int], s
         survey(read_graph(path))
 
 
+def test_an_output_without_values_is_refused(tmp_path: Path) -> None:
+    nodes = [helper.make_node("Slice", ["x", "start", "start", "axis"], ["y"])]
+    weights = {"start": np.array([1], np.int64), "axis": np.array([1], np.int64)}
+    shape = {"x": [1, 3, 64, 64]}
+    path = save_graph(tmp_path / "m.onnx", nodes, shape, {"y": [1, 3, 64, 64]}, weights)
+
+    with pytest.raises(CardError, match=r"output 'y' of m\.onnx is empty"):
+        survey(read_graph(path))
+
+
+def test_a_file_that_cannot_run_prints_nothing_and_says_why(tmp_path: Path, capfd: pytest.CaptureFixture[str]) -> None:
+    nodes = [helper.make_node("Conv", ["x", "absent"], ["y"])]
+    path = save_graph(tmp_path / "m.onnx", nodes, {"x": [1, 3, 64, 64]}, {"y": [1, 3, 64, 64]})
+
+    with pytest.raises(CardError, match=r"m\.onnx does not run on inputs of 1×3×64×64"):
+        survey(read_graph(path))
+    assert capfd.readouterr().out == ""
+
+
 def test_super_resolution_is_refused(tmp_path: Path) -> None:
     scales = np.array([1, 1, 2, 2], np.float32)
     nodes = [helper.make_node("Resize", ["x", "", "scales"], ["y"])]
