@@ -149,13 +149,14 @@ def _check_files(data: Mapping[str, Any], name: str, digest: str) -> None:
         raise CardError(f"{name} was written for another model file than the one beside it; install the model again.")
 
 
-def _with_activations(card: Card, graph: Graph) -> Card:
-    """MLM has no word for what has still to be applied to an output, so the graph decides."""
+def _with_graph_facts(card: Card, graph: Graph) -> Card:
+    """MLM has no word for a network's stride, nor for what has still to be applied to an output: the graph decides."""
+    told = bare.read(graph)
     outputs = list(card.outputs)
-    for i, true in enumerate(bare.read(graph).outputs[: len(outputs)]):
+    for i, true in enumerate(told.outputs[: len(outputs)]):
         if outputs[i].task != "pixel-regression":
             outputs[i] = replace(outputs[i], activation=true.activation)
-    return replace(card, outputs=tuple(outputs))
+    return replace(card, outputs=tuple(outputs), stride=told.stride)
 
 
 def _read_foreign(graph: Graph, found: _Found) -> tuple[Card, Convention, list[str]]:
@@ -163,7 +164,7 @@ def _read_foreign(graph: Graph, found: _Found) -> tuple[Card, Convention, list[s
     convention: Convention
     if found.item:
         name, item = found.item
-        convention, reader = "mlm", lambda: (_with_activations(read_item(item, name), graph), [])
+        convention, reader = "mlm", lambda: (_with_graph_facts(read_item(item, name), graph), [])
     elif deepness.follows(graph):
         convention, reader = "deepness", lambda: deepness.read(graph)
     elif found.geoai:
