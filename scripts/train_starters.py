@@ -14,6 +14,7 @@ from __future__ import annotations
 import argparse
 import json
 import tempfile
+from dataclasses import asdict
 from pathlib import Path
 
 from simulate import ROOT, register_package
@@ -59,7 +60,9 @@ class Trial:
         truths = [stack.truth for stack in self.training]
         train, validation = chips.split(self.training, CHIP, 0.25, rng)
         imagery = [starter.groups[slot.name] for slot in starter.card.slots if slot.role == "imagery"]
-        batches = chips.Batches(inputs, truths, train, CHIP, starter.groups, dict(starter.leave_out), imagery)
+        batches = chips.Batches(
+            inputs, truths, train, CHIP, starter.groups, dict(starter.leave_out), imagery, starter.variation
+        )
         outputs = 1 if starter.regression else len(starter.card.outputs[0].classes)
         model = UNet(len(starter.channels), outputs, squash=starter.regression)
         loss = loop.share_loss if starter.regression else loop.class_loss(truths, outputs)
@@ -123,8 +126,10 @@ def _facts(starter: Starter, schedule: loop.Schedule, figures: dict[str, object]
         "seed": schedule.seed,
         "steps": schedule.steps,
         "batch": schedule.batch,
+        "arithmetic": "bfloat16" if schedule.bfloat16 else "float32",
         "chip": CHIP,
         "left_out": dict(starter.leave_out),
+        "variation": asdict(starter.variation),
         "normalisation": "z-score of imagery and terrain over the training scenes; OSM channels as they are",
         "validation": figures,
     }
@@ -153,12 +158,18 @@ def main() -> None:
     parser.add_argument("--seed", type=int, default=1)
     parser.add_argument("--steps", type=int, help="in place of each starter's own number")
     parser.add_argument("--threads", type=int, default=1)
+    parser.add_argument("--bfloat16", action="store_true", help="faster where the processor has AMX")
     parser.add_argument("--compare", action="store_true", help="also train on imagery alone, for the figures")
     choice = parser.parse_args()
     choice.out.mkdir(parents=True, exist_ok=True)
     for name in choice.only or STARTERS:
         starter = STARTERS[name]
-        schedule = loop.Schedule(choice.steps or starter.steps, seed=choice.seed, threads=choice.threads)
+        schedule = loop.Schedule(
+            steps=choice.steps or starter.steps,
+            seed=choice.seed,
+            threads=choice.threads,
+            bfloat16=choice.bfloat16,
+        )
         print(f"{name}: reading scenes", flush=True)
         trial = Trial(starter, choice.scenes, choice.seed)
         model, figures = trial.train(schedule, list(starter.groups))

@@ -35,7 +35,9 @@ def test_no_training_chip_touches_the_validation_area() -> None:
     held = [np.zeros((256, 256), bool) for _ in stacks]
     for chip in validation:
         held[chip.stack][chip.row : chip.row + size, chip.col : chip.col + size] = True
-    drawn = chips.Batches([s.values for s in stacks], [s.truth for s in stacks], train, size, {}, {}, [])
+    drawn = chips.Batches(
+        [s.values for s in stacks], [s.truth for s in stacks], train, size, {}, {}, [], chips.Variation()
+    )
     for chip in train * 3:
         rows, cols = drawn._square(chip, rng)
         assert not held[chip.stack][rows, cols].any()
@@ -45,7 +47,9 @@ def test_no_training_chip_touches_the_validation_area() -> None:
 def test_left_out_slots_are_filled_and_truth_turns_with_the_values() -> None:
     values = np.stack([np.arange(64.0).reshape(8, 8), np.ones((8, 8))]).astype(np.float32)
     truth = np.arange(64).reshape(8, 8)
-    batches = chips.Batches([values], [truth], [chips.Chip(0, 0, 0)], 8, {"osm": slice(1, 2)}, {"osm": 1.0}, [])
+    batches = chips.Batches(
+        [values], [truth], [chips.Chip(0, 0, 0)], 8, {"osm": slice(1, 2)}, {"osm": 1.0}, [], chips.Variation()
+    )
     x, y = batches.draw(20, np.random.default_rng(0))
     assert (x[:, 1] == 0).all()
     assert np.array_equal(x[:, 0], y)
