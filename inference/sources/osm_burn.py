@@ -128,8 +128,27 @@ def _rasterise(outlines: list[np.ndarray], grid: Grid, window: Window, all_touch
     if not len(local):
         return burned
     return rasterio.features.rasterize(
-        local.tolist(), out=burned, transform=Affine.identity(), all_touched=all_touched, default_value=1
+        _mappings(local), out=burned, transform=Affine.identity(), all_touched=all_touched, default_value=1
     )
+
+
+def _mappings(shapes: np.ndarray) -> list:
+    """Shapes as rasterio takes them; plain lines and polygons as mappings, which it reads several times faster."""
+    points, owner = shapely.get_coordinates(shapes, return_index=True)
+    ends = np.searchsorted(owner, np.arange(len(shapes) + 1))
+    types = shapely.get_type_id(shapes)
+    plain_polygon = (types == shapely.GeometryType.POLYGON) & (shapely.get_num_interior_rings(shapes) == 0)
+    numbers = points.tolist()
+    mappings: list = []
+    for i, shape in enumerate(shapes):
+        path = numbers[ends[i] : ends[i + 1]]
+        if types[i] == shapely.GeometryType.LINESTRING:
+            mappings.append({"type": "LineString", "coordinates": path})
+        elif plain_polygon[i]:
+            mappings.append({"type": "Polygon", "coordinates": [path]})
+        else:
+            mappings.append(shape)
+    return mappings
 
 
 def _within_reach(local: np.ndarray) -> np.ndarray:

@@ -84,7 +84,7 @@ class TagReader:
         for key, field in self._own.items():
             found[key] = np.array([_text(value) for value in columns[field]], object)
         for field in self._bags:
-            self._merge(found, [parse_bag(text if isinstance(text, str) else None) for text in columns[field]])
+            self._merge(found, [self._parsed(text) for text in columns[field]])
         if self._fclass:
             types = columns[self._type] if self._type else [None] * len(kinds)
             rows = zip(columns[self._fclass], kinds, types, strict=True)
@@ -95,6 +95,12 @@ class TagReader:
             self._merge(found, [{key: value or (_text(type_) or "yes").lower()} for type_ in types])
         self._merge(found, [self._constant] * len(kinds) if self._constant else [])
         return found
+
+    def _parsed(self, text: object) -> Mapping[str, str]:
+        """Tags of one text column; texts without any wanted key, which most are, are not taken apart."""
+        if not isinstance(text, str) or not any(key in text for key in self._keys):
+            return {}
+        return parse_bag(text)
 
     def _merge(self, found: dict[str, np.ndarray], rows: list[Mapping[str, str]]) -> None:
         """Fill what `found` does not have yet from one mapping for each feature."""
@@ -163,4 +169,4 @@ def _text(value: object) -> str | None:
 
 
 def _plain(text: str) -> str:
-    return _ESCAPED.sub(r"\1", text)
+    return _ESCAPED.sub(r"\1", text) if "\\" in text else text

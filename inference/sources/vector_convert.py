@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 import os
+import uuid
 from collections.abc import Callable
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -60,7 +61,7 @@ def indexed_copy(
     if target.exists() and notes.exists():
         return describe_copy(target, file), Losses(**json.loads(notes.read_text(encoding="utf-8")))
     folder.mkdir(parents=True, exist_ok=True)
-    partial = folder / f"{target.stem}.{os.getpid()}.partial.fgb"
+    partial = folder / f"{target.stem}.{uuid.uuid4().hex[:12]}.partial.fgb"
     try:
         losses = _convert(file, columns, where, skip, partial)
         scratch = partial.with_suffix(".json")
