@@ -1,0 +1,157 @@
+"""Regions of equal value as polygons, whole across the cells in which they are traced.
+
+The grid is cut into cells of a fixed lattice, whatever the run's blocks are, so the polygons do not depend on these.
+In a cell every region becomes a polygon of one coverage, which is simplified with the cell's outline held fast; pieces
+that meet at a cell's border then share its vertices there and are joined. Only the regions that cross a border are kept
+until no unread cell can add to them.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field
+from typing import NamedTuple
+
+import numpy as np
+import shapely
+
+from ..grid import Grid
+from .seams import Cell, Read, Seams, border, cells, read_cell
+from .trace import Frame, trace
+
+
+class Batch(NamedTuple):
+    """Whole regions: polygons in pixel coordinates of the grid (x column, y row), with what was counted in each."""
+
+    polygons: np.ndarray
+    value: np.ndarray
+    pixels: np.ndarray
+    certainty: np.ndarray
+    """Sum of the certainty over the region's pixels."""
+    first: np.ndarray
+    """Index, row-major in the grid, of the region's first pixel."""
+
+
+@dataclass
+class _Held:
+    """A region of which unread cells may have more."""
+
+    value: int
+    pixels: int
+    certainty: int
+    first: int
+    pieces: list[shapely.Polygon] = field(default_factory=list)
+
+    def absorb(self, other: _Held) -> None:
+        self.pixels += other.pixels
+        self.certainty += other.certainty
+        self.first = min(self.first, other.first)
+        if len(self.pieces) < len(other.pieces):
+            self.pieces, other.pieces = other.pieces, self.pieces
+        self.pieces.extend(other.pieces)
+
+
+class RegionTracer:
+    """Walks over the cells of a grid and answers its regions as they become whole."""
+
+    def __init__(self, grid: Grid, values: Read, certainty: Read, wanted: Callable[[np.ndarray], np.ndarray]) -> None:
+        """Prepare a walk.
+
+        Args:
+            grid: the run grid.
+            values: the values; a region is 4-connected and of one value.
+            certainty: whole numbers, summed by region.
+            wanted: which of an array of values become polygons; the others only bound them.
+        """
+        self._grid = grid
+        self._values = values
+        self._certainty = certainty
+        self._wanted = wanted
+        self._seams = Seams(grid)
+        self._held: dict[int, _Held] = {}
+
+    @property
+    def crossing(self) -> int:
+        """Pieces of regions that crossed a cell's border so far; memory grows with them and with nothing else."""
+        return len(self._seams.regions)
+
+    def batches(self, tolerance: float) -> Iterator[Batch]:
+        """Whole regions in a fixed order.
+
+        Args:
+            tolerance: of the simplification in ground metres, 0 for none (Visvalingam & Whyatt by triangle area, as
+                GEOS applies it to coverages: roughly the root of the largest area that a removed vertex spans).
+        """
+        for window in cells(self._grid):
+            cell = read_cell(self._grid, self._values, window)
+            yield self._take(cell, self._trace(cell, tolerance))
+            if window.col + window.width == self._grid.width:
+                yield self._release()
+
+    def _trace(self, cell: Cell, tolerance: float) -> Batch:
+        blank = {side: np.zeros_like(border(cell.labels, side)) for side in Frame._fields}
+        frame = Frame(**{side: blank[side] if other is None else other for side, other in cell.beyond.items()})
+        polygons = _simplified(trace(cell.labels, frame), tolerance, self._grid)
+        corner = np.array([cell.window.col, cell.window.row])
+        rows, cols = np.divmod(cell.first, cell.window.width)
+        labels, certainty = cell.labels.ravel(), self._certainty(cell.window).ravel()
+        return Batch(
+            shapely.transform(polygons, lambda points: points + corner),
+            cell.values.ravel()[cell.first],
+            np.bincount(labels),
+            np.bincount(labels, weights=certainty).astype(np.int64),
+            (rows + cell.window.row) * self._grid.width + cols + cell.window.col,
+        )
+
+    def _take(self, cell: Cell, batch: Batch) -> Batch:
+        """Hold the regions that cross the cell's border, and join them to their pieces; answer the others."""
+        wanted = self._wanted(batch.value)
+        crossing = cell.crossing() & wanted
+        names = self._seams.name(cell, crossing)
+        for label in np.flatnonzero(crossing):
+            polygon, *counts = (column[label] for column in batch)
+            self._held[int(names[label])] = _Held(*map(int, counts), pieces=[polygon])
+        for one, other in self._seams.meet(cell, names):
+            self._join(one, other)
+        return Batch(*(column[wanted & ~crossing] for column in batch))
+
+    def _join(self, one: int, other: int) -> None:
+        find = self._seams.regions.find
+        stays, goes = sorted((find(one), find(other)))
+        if stays != goes:
+            self._seams.regions.join(stays, goes)
+            self._held[stays].absorb(self._held.pop(goes))
+
+    def _release(self) -> Batch:
+        """The held regions to which the next row of cells adds nothing, by first pixel."""
+        still_open = self._seams.still_open()
+        whole = [self._held.pop(name) for name in list(self._held) if name not in still_open]
+        whole.sort(key=lambda region: region.first)
+        polygons = np.empty(len(whole), object)
+        polygons[:] = [_joined(region.pieces) for region in whole]
+        counts = Batch._fields[1:]
+        return Batch(polygons, *(np.array([getattr(region, name) for region in whole], np.int64) for name in counts))
+
+
+def _simplified(polygons: np.ndarray, tolerance: float, grid: Grid) -> np.ndarray:
+    """A coverage in pixel coordinates, simplified in ground metres; what stays are pixel corners, so it stays exact.
+
+    Beyond a tolerance of a pixel GEOS makes a few polygons touch themselves. A cell in which that happens is simplified
+    less, half the tolerance at a time.
+    """
+    gsd = np.array(grid.gsd)
+    ground = shapely.transform(polygons, lambda points: points * gsd)
+    while tolerance > gsd.min() / 8 and len(polygons) > 1:
+        simple = shapely.coverage_simplify(ground, tolerance, simplify_boundary=False)
+        if shapely.is_valid(simple).all():
+            return shapely.transform(simple, lambda points: np.rint(points / gsd))
+        tolerance /= 2
+    return polygons
+
+
+def _joined(pieces: list[shapely.Polygon]) -> shapely.Polygon:
+    """Pieces of one 4-connected region, which meet along whole pixel sides, as the one polygon they are."""
+    if len(pieces) == 1:
+        return pieces[0]
+    union = shapely.coverage_union_all(pieces)
+    return union.geoms[0] if isinstance(union, shapely.MultiPolygon) else union
