@@ -6,9 +6,9 @@ from typing import Optional
 
 from qgis.core import QgsProject
 from qgis.gui import QgisInterface, QgsDockWidget
-from qgis.PyQt.QtCore import QElapsedTimer, QEventLoop, Qt, QTimer
+from qgis.PyQt.QtCore import QElapsedTimer, QEventLoop, QTimer
 from qgis.PyQt.QtGui import QShowEvent
-from qgis.PyQt.QtWidgets import QFrame, QLabel, QPushButton, QScrollArea, QVBoxLayout, QWidget
+from qgis.PyQt.QtWidgets import QLabel, QPushButton, QVBoxLayout, QWidget
 
 from ..models.library import Installed, list_models
 from ..toolbox.models import library_folders
@@ -23,6 +23,7 @@ from .run_banner import RunBanner
 from .run_list import RunList
 from .runs import RunModel, RunState
 from .slot_list import SlotList
+from .widgets import ColumnScroll, WheelGuard
 from .wording import tr
 
 #: Milliseconds of quiet after which changes of map, layers and choices are looked at together.
@@ -49,7 +50,9 @@ class FusionDock(QgsDockWidget):
         self.engine = EngineLine(self)
         self._banner = RunBanner(self.runs, iface.messageBar(), self)
         self._settled = QTimer(self)
+        self._wheel = WheelGuard(self)
         self._unmatched = True
+        self._closed = False
         self._prepare()
         self._lay_out()
         self._listen()
@@ -57,6 +60,9 @@ class FusionDock(QgsDockWidget):
 
     def close_down(self) -> None:
         """End all runs and the engine with them, and listen no more; called when the plugin is unloaded."""
+        if self._closed:
+            return
+        self._closed = True
         self._settled.stop()
         QgsProject.instance().layersAdded.disconnect(self._on_layers_added)
         self.runs.close_down()
@@ -87,11 +93,8 @@ class FusionDock(QgsDockWidget):
             upper.addWidget(heading(title, choices))
             upper.addWidget(part)
         upper.addStretch(1)
-        scroll = QScrollArea(self)
-        scroll.setWidget(choices)
-        scroll.setWidgetResizable(True)
-        scroll.setFrameShape(QFrame.Shape.NoFrame)
-        scroll.setHorizontalScrollBarPolicy(Qt.ScrollBarPolicy.ScrollBarAlwaysOff)
+        scroll = ColumnScroll(choices, self)
+        scroll.setObjectName("FusionMapperChoices")
         whole = QWidget(self)
         layout = QVBoxLayout(whole)
         layout.setContentsMargins(0, 0, 0, 0)
@@ -126,6 +129,7 @@ class FusionDock(QgsDockWidget):
         card = model.card if model else None
         self.slots.show_card(card)
         self.results.show_card(card)
+        self._wheel.protect(self)
         self._unmatched = True
         self._on_settled()
 

@@ -63,8 +63,8 @@ class ResultPicker(QWidget):
         for value, title in _devices():
             self._device.addItem(title, value)
         self._unreadable = QComboBox(self._more)
-        self._unreadable.addItem(tr("Stop and say so"), "stop")
-        self._unreadable.addItem(tr("Leave it out and count it"), "skip")
+        self._unreadable.addItem(tr("Stop"), "stop")
+        self._unreadable.addItem(tr("Skip and count"), "skip")
         self._prepare()
         self._lay_out()
 

@@ -59,9 +59,10 @@ class RunBanner(QObject):
             self._announce(run, told(run), Qgis.MessageLevel.Success, ANNOUNCE)
 
     def _put_in(self, run: Run) -> None:
-        item = self._bar.createMessage(run.title, told(run))
+        item = self._bar.createMessage(run.request.card.label, told(run))
         item.setObjectName("FusionMapperBanner")
         self._progress = QProgressBar(item)
+        self._progress.setObjectName("FusionMapperBannerProgress")
         self._progress.setRange(0, 100)
         self._progress.setMaximumWidth(160)
         cancel = QPushButton(tr("Cancel"), item)
@@ -76,7 +77,7 @@ class RunBanner(QObject):
         self._bar.pushWidget(item, Qgis.MessageLevel.Info)
 
     def _announce(self, run: Run, text: str, level: Qgis.MessageLevel, seconds: int) -> None:
-        item = self._bar.createMessage(run.title, text)
+        item = self._bar.createMessage(run.request.card.label, text)
         item.layout().addWidget(self._details_button(run.number, item))
         self._bar.pushWidget(item, level, seconds)
 

@@ -5,10 +5,11 @@ from __future__ import annotations
 from typing import Optional
 
 from qgis.PyQt.QtCore import pyqtSignal
-from qgis.PyQt.QtWidgets import QFrame, QLabel, QScrollArea, QVBoxLayout, QWidget
+from qgis.PyQt.QtWidgets import QLabel, QVBoxLayout, QWidget
 
 from .run_row import RunRow
 from .runs import RunModel
+from .widgets import ColumnScroll
 from .wording import tr
 
 #: Pixels; the panel must fit 580 in all.
@@ -26,7 +27,7 @@ class RunList(QWidget):
         self._rows: dict[int, RunRow] = {}
         self._column = QWidget(self)
         self._rows_layout = QVBoxLayout(self._column)
-        self._scroll = QScrollArea(self)
+        self._scroll = ColumnScroll(self._column, self)
         self._lay_out()
         for run in model.runs():
             self._on_run_added(run.number)
@@ -42,9 +43,6 @@ class RunList(QWidget):
         self._rows_layout.setContentsMargins(2, 2, 2, 2)
         self._rows_layout.setSpacing(4)
         self._rows_layout.addStretch(1)
-        self._scroll.setWidget(self._column)
-        self._scroll.setWidgetResizable(True)
-        self._scroll.setFrameShape(QFrame.Shape.NoFrame)
         self._scroll.setMaximumHeight(MAX_HEIGHT)
         title = QLabel(tr("Runs"), self)
         layout = QVBoxLayout(self)

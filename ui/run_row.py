@@ -8,6 +8,7 @@ from qgis.PyQt.QtCore import pyqtSignal
 from qgis.PyQt.QtWidgets import QGridLayout, QLabel, QProgressBar, QToolButton, QWidget
 
 from .runs import Run, RunState
+from .widgets import ElidedLabel
 from .wording import seconds_text, theme_icon, tr
 
 _SIGNS = {
@@ -31,7 +32,7 @@ class RunRow(QWidget):
         self._number = number
         self.setObjectName(f"FusionMapperRun_{number}")
         self._sign = QLabel(self)
-        self._title = QLabel(self)
+        self._title = ElidedLabel(self)
         self._told = QLabel(self)
         self._told.setObjectName(f"FusionMapperRunText_{number}")
         self._told.setWordWrap(True)
@@ -40,7 +41,7 @@ class RunRow(QWidget):
         self._bar.setMaximumHeight(14)
         self._details = self._button("Details", "mMessageLog.svg", tr("Show the log"))
         self._cancel = self._button("Cancel", "mTaskCancel.svg", tr("Cancel this run"))
-        self._forget = self._button("Forget", "mActionRemove.svg", tr("Take this run out of the list"))
+        self._forget = self._button("Forget", "mActionDeleteSelected.svg", tr("Take this run out of the list"))
         self._details.clicked.connect(lambda: self.details_asked.emit(number))
         self._cancel.clicked.connect(lambda: self.cancel_asked.emit(number))
         self._forget.clicked.connect(lambda: self.forget_asked.emit(number))
@@ -53,7 +54,7 @@ class RunRow(QWidget):
         self._sign.setStyleSheet("color: " + color)
         self._sign.setAccessibleName(state_text(run))
         self._title.setText(run.title)
-        self._title.setToolTip("\n".join([str(run.request.folder), *run.messages, *run.warnings]))
+        self._title.setToolTip("\n".join([run.title, str(run.request.folder), *run.messages, *run.warnings]))
         self._told.setText(told(run))
         self._bar.setVisible(run.active)
         self._bar.setValue(int(run.percent))

@@ -73,6 +73,19 @@ class Run:
         return self.state in (RunState.WAITING, RunState.RUNNING)
 
 
+class _RunTask(QgsProcessingAlgRunnerTask):
+    """Ends well for QGIS even where the algorithm fails: QGIS would announce it a second time."""
+
+    _went_well = False
+
+    def run(self) -> bool:
+        self._went_well = super().run()
+        return self._went_well or not self.isCanceled()
+
+    def finished(self, result: bool) -> None:
+        super().finished(result and self._went_well)
+
+
 class _Work:
     """What has to stay alive while a run runs: a task nobody refers to is lost without a word."""
 
@@ -85,7 +98,7 @@ class _Work:
         self.context.setProject(QgsProject.instance())
         self.context.setFeedback(feedback)
         # The parameters are read here, on this thread; the task is born cancelled where they are refused.
-        self.task = QgsProcessingAlgRunnerTask(algorithm, run.request.parameters, self.context, feedback)
+        self.task = _RunTask(algorithm, run.request.parameters, self.context, feedback)
         self.task.setDescription(run.title)
 
 

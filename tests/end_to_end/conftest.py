@@ -69,6 +69,10 @@ class Qgis:
         """Click with the mouse on a widget, or on its child of that name."""
         spot = self.ask("where", name=name, child=child)
         assert spot["clickable"], f"{name} cannot be clicked: {spot}"
+        self.click_at(spot)
+
+    def click_at(self, spot: dict) -> None:
+        """Click with the mouse on a spot of the screen."""
         self._point_at(spot)
         self._run("xdotool", "click", "1")
 
@@ -89,6 +93,7 @@ class Qgis:
 
     def picture(self, name: str) -> None:
         """Keep a picture of the whole screen."""
+        self.ask("paint")
         self._run("import", "-window", "root", str(self._pictures / f"{name}.png"))
 
     def engines(self) -> list[int]:

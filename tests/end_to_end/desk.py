@@ -10,9 +10,9 @@ import json
 import os
 
 from qgis.core import QgsCoordinateReferenceSystem, QgsProject, QgsRasterLayer, QgsRectangle, QgsVectorLayer
-from qgis.PyQt.QtCore import QEvent, QObject, QPoint
+from qgis.PyQt.QtCore import QCoreApplication, QEvent, QObject, QPoint, QTimer
 from qgis.PyQt.QtNetwork import QLocalSocket
-from qgis.PyQt.QtWidgets import QToolButton, QWidget
+from qgis.PyQt.QtWidgets import QApplication, QMessageBox, QToolButton, QWidget
 from qgis.utils import iface, plugins
 
 
@@ -74,6 +74,10 @@ class Desk(QObject):
         iface.mapCanvas().setExtent(QgsRectangle(*extent))
         iface.mapCanvas().refresh()
 
+    def ask_paint(self) -> None:
+        """Bring what has changed onto the screen."""
+        QCoreApplication.processEvents()
+
     def ask_where(self, name: str, child: str = "") -> dict:
         """Centre on the screen of a widget, or of the tool button of an action, and whether it can be clicked there."""
         widget = self._find(name)
@@ -104,8 +108,20 @@ class Desk(QObject):
         return {"groups": {group.name(): [self._layer(node) for node in group.findLayers()] for group in groups}}
 
     def ask_close(self) -> None:
+        """Close QGIS as its menu does; tells of the question that it asks before."""
         QgsProject.instance().setDirty(False)
-        iface.actionExit().trigger()
+        self._watch = QTimer(self)
+        self._watch.timeout.connect(self._look_for_question)
+        self._watch.start(20)
+        QTimer.singleShot(0, iface.actionExit().trigger)
+
+    def _look_for_question(self) -> None:
+        box = QApplication.activeModalWidget()
+        if isinstance(box, QMessageBox) and box.isVisible():
+            self._watch.stop()
+            yes = box.button(QMessageBox.StandardButton.Yes)
+            spot = yes.mapToGlobal(yes.rect().center())
+            self.tell("question", text=box.text(), x=spot.x(), y=spot.y())
 
     @staticmethod
     def _layer(node) -> dict:

@@ -82,10 +82,10 @@ def run_with_the_damaged_rivers(qgis, seen) -> None:
 
 
 def run_and_leave_the_damaged_out(qgis, seen) -> None:
-    qgis.scroll("FusionMapperAreaVisible")
+    qgis.scroll("FusionMapperChoices")
     qgis.click("FusionMapperMore", child="collapseButton")
-    qgis.scroll("FusionMapperMore")
-    qgis.choose("FusionMapperUnreadable", "Leave it out and count it")
+    qgis.scroll("FusionMapperChoices")
+    qgis.choose("FusionMapperUnreadable", "Skip and count")
     qgis.forget_events()
     qgis.click("FusionMapperRunButton")
     working = qgis.wait_for("run", number=2, state="running", stage_begins="Mapping")
@@ -98,7 +98,7 @@ def run_and_leave_the_damaged_out(qgis, seen) -> None:
 
 
 def run_and_cancel(qgis, seen) -> None:
-    qgis.scroll("FusionMapperMore", down=False)
+    qgis.scroll("FusionMapperChoices", down=False)
     qgis.click("FusionMapperAreaWhole")
     qgis.click("FusionMapperRunButton")
     qgis.wait_for("run", number=3, state="running", stage_begins="Mapping")
@@ -114,7 +114,7 @@ def run_and_close(qgis, seen) -> None:
     running = qgis.engines()
     seen.engines_while_running = running
     qgis.ask("close")
-    qgis.press("Return")  # QGIS asks whether to cancel what is running; Yes is the default
+    qgis.click_at(qgis.wait_for("question"))  # whether what is running may be cancelled; the spot is that of Yes
     seen.exit_code = qgis.process.wait(timeout=30)
     seen.engines_after_close = [pid for pid in running if alive(pid)]
 

@@ -117,7 +117,7 @@ def test_the_message_bar_follows_the_run(qtbot, dock, window):
     dock.findChild(QRadioButton, "FusionMapperAreaWhole").click()
     button(dock, "RunButton").click()
     bar = window.messageBar()
-    qtbot.waitUntil(lambda: bar.findChild(QProgressBar).value() > 0, timeout=PATIENCE)
+    qtbot.waitUntil(lambda: bar.findChild(QProgressBar, "FusionMapperBannerProgress").value() > 0, timeout=PATIENCE)
     bar.findChild(QPushButton, "FusionMapperBannerCancel").click()
     assert ended(qtbot, dock).state is RunState.CANCELLED
     qtbot.waitUntil(lambda: bar.findChild(QgsMessageBarItem, "FusionMapperBanner") is None)
