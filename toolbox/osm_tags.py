@@ -71,7 +71,7 @@ def has_tags(vector: VectorInput, keys: set[str]) -> bool:
 def guess_tags(vector: VectorInput, rules: Sequence[TagRule]) -> Optional[dict[str, str]]:
     """The tag that the layer's name suggests and that some rule draws; None when there is no such tag."""
     for pattern, key, ordinary in _NAMES:
-        if not re.search(pattern, vector.name, re.IGNORECASE):
+        if not re.search(pattern, f"{vector.name} {vector.layer or ''}", re.IGNORECASE):
             continue
         drawn = [rule for rule in rules if rule.key == key and _accepts(rule, vector)]
         value = next((value for value in ordinary for rule in drawn if not rule.values or value in rule.values), None)

@@ -18,8 +18,6 @@ from qgis.core import (
 
 ENGINE = Path(__file__).resolve().parents[2] / ".venv-engine" / "bin" / "python"
 AERIAL = "3420B_2010_328_RGB_LATLNG.tif"
-#: 100 m around a street corner of Swellendam, inside the aerial tile: xmin, xmax, ymin, ymax.
-TOWN = "20.4400,20.4420,-34.0235,-34.0220 [EPSG:4326]"
 
 
 @pytest.fixture(scope="session")

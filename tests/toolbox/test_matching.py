@@ -68,7 +68,7 @@ def test_each_role_gets_its_layers(raster, vector):
 
 def test_alpha_is_no_band_of_the_model(raster):
     aerial = raster("swellendam/3420B_2010_328_RGB_LATLNG.tif")
-    with pytest.raises(RequestError, match="takes 4 bands .*, and '3420B_2010_328_RGB_LATLNG' has 3"):
+    with pytest.raises(RequestError, match=r"takes 4 bands .*, and '3420B_2010_328_RGB_LATLNG' has 3"):
         match(card(imagery(RGBN)), Given((aerial,)))
 
 

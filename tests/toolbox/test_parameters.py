@@ -12,7 +12,7 @@ from qgis.core import (
 )
 
 ALGORITHMS = ("map", "stack", "rasterizeosm", "terrain")
-TOWN = "20.4400,20.4420,-34.0235,-34.0220 [EPSG:4326]"
+TOWN = "20.5220,20.5245,-34.0490,-34.0470 [EPSG:4326]"
 
 
 def algorithm(name: str):

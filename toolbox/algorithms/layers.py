@@ -121,6 +121,15 @@ def given_layers(algorithm: FusionAlgorithm, parameters: dict[str, object], cont
     )
 
 
+def ticked(
+    algorithm: FusionAlgorithm, parameters: dict[str, object], name: str, context: QgsProcessingContext
+) -> list[str]:
+    """The chosen entries of a multiple choice; QGIS itself takes none for the default."""
+    if parameters.get(name, name) in ([], (), ""):
+        return []
+    return algorithm.parameterAsEnumStrings(parameters, name, context)
+
+
 def given_raster(
     algorithm: FusionAlgorithm, parameters: dict[str, object], name: str, context: QgsProcessingContext
 ) -> Optional[QgsMapLayer]:

@@ -9,7 +9,7 @@ from qgis.core import QgsProcessingContext, QgsProcessingParameterEnum, QgsProce
 from ...inference.errors import RequestError
 from .base import tr
 from .grid import add_grid, add_reference
-from .layers import add_osm, given_layers
+from .layers import add_osm, given_layers, ticked
 from .recipes import OSM_CHANNELS, osm_slot
 from .stacking import Collected, StackingAlgorithm
 
@@ -62,7 +62,7 @@ class RasterizeOsmAlgorithm(StackingAlgorithm):
 
     def collect(self, parameters: dict[str, object], context: QgsProcessingContext) -> Collected:
         slot = osm_slot(
-            self.parameterAsEnumStrings(parameters, "CHANNELS", context),
+            ticked(self, parameters, "CHANNELS", context),
             self.parameterAsString(parameters, "RECIPE", context),
         )
         collected = self.collected((slot,), given_layers(self, parameters, context), parameters, context)

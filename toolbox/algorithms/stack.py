@@ -13,7 +13,7 @@ from ..matching import Given, match
 from ..models import ModelChoice
 from .base import FeedbackListener, tr
 from .grid import add_grid, add_reference
-from .layers import add_dem, add_imagery, add_osm, add_prior, add_slots, given_layers
+from .layers import add_dem, add_imagery, add_osm, add_prior, add_slots, given_layers, ticked
 from .model import add_model, given_model, with_card
 from .recipes import DERIVATIVES, OSM_CHANNELS, osm_slot, raster_slot, terrain_slot
 from .stacking import Collected, StackingAlgorithm
@@ -89,9 +89,9 @@ class StackAlgorithm(StackingAlgorithm):
         if given.imagery:
             slots.append(raster_slot("imagery", given.imagery))
         if given.osm:
-            slots.append(osm_slot(self.parameterAsEnumStrings(parameters, "CHANNELS", context)))
+            slots.append(osm_slot(ticked(self, parameters, "CHANNELS", context)))
         if given.dem:
-            slots.append(terrain_slot(self.parameterAsEnumStrings(parameters, "DERIVATIVES", context)))
+            slots.append(terrain_slot(ticked(self, parameters, "DERIVATIVES", context)))
         if given.prior:
             slots.append(raster_slot("prior", given.prior, nearest=True))
         if not slots:

@@ -9,7 +9,7 @@ from qgis.core import QgsProcessingContext, QgsProcessingParameterEnum, QgsProce
 from ..matching import Given
 from .base import tr
 from .grid import add_grid, add_reference
-from .layers import add_dem, given_layers
+from .layers import add_dem, given_layers, ticked
 from .recipes import DERIVATIVES, terrain_slot
 from .stacking import Collected, StackingAlgorithm
 
@@ -62,6 +62,6 @@ class TerrainAlgorithm(StackingAlgorithm):
 
     def collect(self, parameters: dict[str, object], context: QgsProcessingContext) -> Collected:
         radius = self.parameterAsDouble(parameters, "RADIUS", context) if parameters.get("RADIUS") else None
-        slot = terrain_slot(self.parameterAsEnumStrings(parameters, "DERIVATIVES", context), radius)
+        slot = terrain_slot(ticked(self, parameters, "DERIVATIVES", context), radius)
         given = Given(dem=given_layers(self, parameters, context).dem)
         return self.collected((slot,), given, parameters, context)
