@@ -16,11 +16,11 @@ from qgis.core import (
     QgsLayoutPoint,
     QgsLayoutSize,
     QgsMapLayer,
+    QgsMapLayerLegendUtils,
     QgsMultiBandColorRenderer,
     QgsPrintLayout,
     QgsProject,
     QgsRasterLayer,
-    QgsRasterMinMaxOrigin,
     QgsRectangle,
     QgsUnitTypes,
 )
@@ -32,8 +32,8 @@ register_package()
 from fusion_mapper.models.card import read_sidecar  # noqa: E402  - the package has to be registered first
 from fusion_mapper.toolbox.results import finish_layer, open_product  # noqa: E402
 
-MAP_SIDE = 120.0
-"""Millimetres; with the margins and the legend a picture is 297 mm wide."""
+MAP_SIDE = 115.0
+"""Millimetres; four of them and the legend make a picture of 305 × 262 mm."""
 GAP = 5.0
 TITLE = 12.0
 DETAIL = 700
@@ -61,7 +61,7 @@ def draw(demo: Path, name: str, image: str, model: str, products: dict[str, str]
     project.addMapLayers([*maps, imagery])
     layout = QgsPrintLayout(project)
     layout.initializeDefaults()
-    page = QgsLayoutSize(2 * MAP_SIDE + 4 * GAP + 37, 2 * MAP_SIDE + 4 * GAP + TITLE)
+    page = QgsLayoutSize(2 * MAP_SIDE + 4 * GAP + 55, 2 * MAP_SIDE + 4 * GAP + TITLE)
     layout.pageCollection().page(0).setPageSize(page)
     _label(layout, f"{card.label}: {card.notice}")
     for row, extent in enumerate((imagery.extent(), _detail(imagery))):
@@ -71,16 +71,25 @@ def draw(demo: Path, name: str, image: str, model: str, products: dict[str, str]
     path = demo / f"{name}.png"
     settings = QgsLayoutExporter.ImageExportSettings()
     settings.dpi = DPI
+    settings.generateWorldFile = False
     if QgsLayoutExporter(layout).exportToImage(str(path), settings) != QgsLayoutExporter.Success:
         raise SystemExit(f"{path} could not be drawn.")
     return path
 
 
 def _imagery(path: Path) -> QgsRasterLayer:
-    """The picture in natural colours, stretched between its 2nd and 98th percentile."""
+    """The picture in natural colours: one stretch for all bands, between the green one's percentiles."""
     layer = QgsRasterLayer(str(path), "Imagery")
-    layer.setRenderer(QgsMultiBandColorRenderer(layer.dataProvider(), 1, 2, 3))
-    layer.setContrastEnhancement(QgsContrastEnhancement.StretchToMinimumMaximum, QgsRasterMinMaxOrigin.CumulativeCut)
+    renderer = QgsMultiBandColorRenderer(layer.dataProvider(), 1, 2, 3)
+    low, high = layer.dataProvider().cumulativeCut(2, 0.01, 0.98, layer.extent(), 250_000)
+    setters = (renderer.setRedContrastEnhancement, renderer.setGreenContrastEnhancement)
+    for band, put in enumerate((*setters, renderer.setBlueContrastEnhancement), start=1):
+        stretch = QgsContrastEnhancement(layer.dataProvider().dataType(band))
+        stretch.setContrastEnhancementAlgorithm(QgsContrastEnhancement.StretchToMinimumMaximum)
+        stretch.setMinimumValue(0.6 * low)
+        stretch.setMaximumValue(high)
+        put(stretch)
+    layer.setRenderer(renderer)
     return layer
 
 
@@ -108,7 +117,7 @@ def _map(
     item.attemptResize(QgsLayoutSize(MAP_SIDE, MAP_SIDE))
     item.setLayers(layers)
     item.setKeepLayerSet(True)
-    item.zoomToExtent(extent)
+    item.setExtent(extent)
     item.setFrameEnabled(True)
     return item
 
@@ -129,7 +138,12 @@ def _legend(layout: QgsPrintLayout, layers: list[QgsMapLayer]) -> None:
     root = legend.model().rootGroup()
     root.clear()
     for layer in layers:
-        root.addLayer(layer)
+        node = root.addLayer(layer)
+        count = len(legend.model().layerLegendNodes(node))
+        if isinstance(layer, QgsRasterLayer) and count > 1:
+            # The first entry of a raster only names its band.
+            QgsMapLayerLegendUtils.setLegendNodeOrder(node, list(range(1, count)))
+            legend.model().refreshLayerLegend(node)
     layout.addLayoutItem(legend)
     legend.attemptMove(QgsLayoutPoint(2 * MAP_SIDE + 3 * GAP, TITLE + GAP))
 

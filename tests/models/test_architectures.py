@@ -10,6 +10,7 @@ torch = pytest.importorskip("torch", reason="torch is in the training environmen
 from fusion_mapper.models.architectures.fcn import FCN  # noqa: E402  - torch has to be known to be there
 from fusion_mapper.models.architectures.receptive import receptive_field  # noqa: E402
 from fusion_mapper.models.architectures.unet import UNet  # noqa: E402
+from fusion_mapper.models.training import chips, loop  # noqa: E402
 from fusion_mapper.models.training.export import export_onnx  # noqa: E402
 
 
@@ -79,3 +80,35 @@ def test_exported_network_answers_alike_at_any_size(tmp_path) -> None:
         expected = model.eval()(torch.from_numpy(x)).numpy()
     assert np.allclose(session.run(None, {"input": x})[0], expected, atol=1e-4)
     assert [path.name for path in tmp_path.iterdir()] == ["net.onnx"]
+
+
+def _trained(seed: int) -> torch.nn.Module:
+    """A network that learned where the second channel is larger than the first."""
+    values = np.random.default_rng(7).normal(size=(2, 64, 64)).astype(np.float32)
+    truth = (values[1] > values[0]).astype(np.int8)
+    schedule = loop.Schedule(steps=60, batch=4, rate=1e-2, seed=seed)
+    rng = loop.prepare(schedule)
+    lattice = [chips.Chip(0, row, col) for row in (0, 16, 32) for col in (0, 16, 32)]
+    batches = chips.Batches([values], [truth], lattice, 32, {}, {}, [], chips.Variation())
+    model = UNet(2, 2, widths=(4, 8))
+    loop.train(model, batches, loop.class_loss([truth], 2), schedule, rng, lambda step, loss: None)
+    scores = loop.predict(model, values, model.stride, tile=32, margin=16)
+    assert (scores.argmax(0) == truth).mean() > 0.9, "the network has not learned"
+    return model
+
+
+def test_the_same_seed_trains_the_same_model() -> None:
+    first, again, other = (_trained(seed).state_dict() for seed in (3, 3, 4))
+    assert all(torch.equal(first[name], again[name]) for name in first)
+    assert not torch.equal(first["head.weight"], other["head.weight"])
+
+
+def test_prediction_by_tiles_equals_one_pass() -> None:
+    torch.manual_seed(2)
+    model = UNet(2, 2, widths=(4, 8)).eval()
+    values = np.random.default_rng(0).normal(size=(2, 96, 96)).astype(np.float32)
+    by_tiles = loop.predict(model, values, model.stride, tile=32, margin=16)
+    with torch.no_grad():
+        padded = np.pad(values, ((0, 0), (16, 16), (16, 16)), mode="reflect")
+        once = model(torch.from_numpy(padded[None]))[0].numpy()[:, 16:-16, 16:-16]
+    assert np.allclose(by_tiles, once, atol=1e-5)
