@@ -15,6 +15,7 @@ from rasterio.windows import Window as RasterWindow
 
 from ..grid import Grid, Window
 from .raster_file import RasterFile, open_named
+from .raster_window import intersection, squares
 from .warp_document import Georeference, Warp, warp_document
 
 #: Grid pixels by which the first warped dataset reaches beyond the grid; a larger halo makes a larger one.
@@ -42,12 +43,15 @@ class Layer(Protocol):
     def close(self) -> None: ...
 
 
-def open_layer(file: RasterFile, grid: Grid, resampling: str) -> Layer:
-    """The fitting reader for a file: `AlignedLayer` when its pixels are grid pixels, else `WarpedLayer`."""
+def open_layer(file: RasterFile, grid: Grid, resampling: str, largest: int = _BLOCK) -> Layer:
+    """The fitting reader for a file: `AlignedLayer` when its pixels are grid pixels, else `WarpedLayer`.
+
+    `largest` bounds the side of the squares that are warped at once, and so are lost at once where the file is damaged.
+    """
     shift = _lattice_shift(file.georeference, grid) if resampling in _INTERPOLATING else None
     if shift is not None:
         return AlignedLayer(file, *shift)
-    return WarpedLayer(file, grid, resampling)
+    return WarpedLayer(file, grid, resampling, largest)
 
 
 def _lattice_shift(place: Georeference, grid: Grid) -> tuple[int, int] | None:
@@ -115,7 +119,7 @@ class WarpedLayer:
     stay within their type's range, as they do when gdalwarp writes that type.
     """
 
-    def __init__(self, file: RasterFile, grid: Grid, resampling: str):
+    def __init__(self, file: RasterFile, grid: Grid, resampling: str, largest: int):
         self._file, self._grid, self._resampling = file, grid, resampling
         ratio = source_pixels_per_pixel(file, grid)
         # RPC coefficients count in pixels of the full resolution.
@@ -126,19 +130,27 @@ class WarpedLayer:
             full = file.georeference
             self._ratio = (ratio[0] * self._place.width / full.width, ratio[1] * self._place.height / full.height)
         self._limits = _limits(file, resampling)
+        self._side = min(self._block_side(), largest)
         self._margin = 0
         self._warped: DatasetReader | None = None
 
     def read(self, window: Window) -> tuple[np.ndarray, np.ndarray]:
         warped = self._reaching(window)
-        box = RasterWindow(window.col + self._margin, window.row + self._margin, window.width, window.height)
-        data = warped.read(list(range(1, len(self._file.bands) + 1)), window=box)
+        inside = Window(window.row + self._margin, window.col + self._margin, window.height, window.width)
+        data = np.empty((warped.count, window.height, window.width), np.float32)
+        # Square by square, since a larger request would be warped at once, with other rounding at the file's edges.
+        for square in squares(inside, self._side):
+            box = square.clipped(warped.height, warped.width)
+            part = intersection(box, inside)
+            values = warped.read(window=RasterWindow(box.col, box.row, box.width, box.height))
+            data[:, *part.within(inside)] = values[:, *part.within(box)]
+        if self._file.alpha is None:
+            opacity = np.ones(data.shape[1:], np.float32)
+        else:
+            data, opacity = data[:-1], data[-1] / np.float32(255)
         if self._limits is not None:
             np.clip(data, *self._limits, out=data)
-        if self._file.alpha is None:
-            return data, np.ones(data.shape[1:], np.float32)
-        alpha = warped.read(len(self._file.bands) + 1, window=box)
-        return data, alpha / np.float32(255)
+        return data, opacity
 
     def close(self) -> None:
         if self._warped is not None:
@@ -184,16 +196,10 @@ class WarpedLayer:
             width=self._grid.width + 2 * margin,
             height=self._grid.height + 2 * margin,
             resampling=self._resampling,
-            block=self._block_side(),
+            block=self._side,
             double=file.wide,
-            scale=self._kernel_scale(),
+            scale=kernel_scale(self._ratio) if self._resampling in _KERNELS else None,
         )
-
-    def _kernel_scale(self) -> tuple[float, float] | None:
-        if self._resampling not in _KERNELS or self._ratio is None:
-            return None
-        x, y = (1.0 / r if 1.0 / r < _WIDENED else 1.0 for r in self._ratio)
-        return x, y
 
     def _block_side(self) -> int:
         """Side of the squares: a power of two, small enough for the source pixels under it to fit `_BLOCK_BYTES`."""
@@ -236,6 +242,14 @@ def source_pixels_per_pixel(file: RasterFile, grid: Grid) -> tuple[float, float]
     across = math.hypot(east[0] - west[0], south[0] - north[0])
     down = math.hypot(east[1] - west[1], south[1] - north[1])
     return across, down
+
+
+def kernel_scale(ratio: tuple[float, float] | None) -> tuple[float, float] | None:
+    """GDAL's XSCALE and YSCALE, target pixels per source pixel, for that many source pixels per target pixel."""
+    if ratio is None:
+        return None
+    x, y = (1.0 / pixels if 1.0 / pixels < _WIDENED else 1.0 for pixels in ratio)
+    return x, y
 
 
 def overview_level(dataset: DatasetReader, ratio: tuple[float, float] | None) -> int | None:

@@ -16,11 +16,12 @@ from ..grid import Grid, Window
 from . import Context
 from .raster_file import RasterFile, Reading, open_file, reason
 from .raster_layer import Layer, open_layer
+from .raster_window import intersection, squares
 
 #: Side of the squares, on the grid's own lattice, in which a file with unreadable parts is read ...
 _SQUARE = 256
 #: ... and to which an unreadable square is divided before it is given up.
-_SMALLEST = 16
+_SMALLEST = 32
 
 
 @dataclass(frozen=True)
@@ -49,7 +50,8 @@ class Sheet:
     def _open(self) -> tuple[RasterFile, Layer]:
         order = self._order
         file = open_file(order.path, order.reading, order.slot, order.context, order.bands_wanted)
-        return file, open_layer(file, order.grid, order.slot.resampling)
+        largest = {"largest": _SMALLEST} if order.skip_unreadable else {}
+        return file, open_layer(file, order.grid, order.slot.resampling, **largest)
 
     def touches(self, window: Window) -> bool:
         """False when the file certainly has no value in the window."""
@@ -105,17 +107,16 @@ class Sheet:
         opacity = np.zeros((window.height, window.width), np.float32)
 
         def keep(square: Window, values: np.ndarray, weight: np.ndarray) -> None:
-            shared = _intersection(square, window)
+            shared = intersection(square, window)
             data[:, *shared.within(window)] = values[:, *shared.within(square)]
             opacity[shared.within(window)] = weight[shared.within(square)]
 
-        for row in range(window.row // _SQUARE * _SQUARE, window.row + window.height, _SQUARE):
-            for col in range(window.col // _SQUARE * _SQUARE, window.col + window.width, _SQUARE):
-                self._read_square(Window(row, col, _SQUARE, _SQUARE), window, keep)
+        for square in squares(window, _SQUARE):
+            self._read_square(square, window, keep)
         return data, opacity
 
     def _read_square(self, square: Window, window: Window, keep: Callable[..., None]) -> None:
-        shared = _intersection(square, window)
+        shared = intersection(square, window)
         if not (shared.height and shared.width):
             return
         try:
@@ -124,21 +125,12 @@ class Sheet:
             if square.height == _SMALLEST:
                 self._lose(square)
                 return
-            half = square.height // 2
-            for row in (square.row, square.row + half):
-                for col in (square.col, square.col + half):
-                    self._read_square(Window(row, col, half, half), window, keep)
+            for quarter in squares(square, square.height // 2):
+                self._read_square(quarter, window, keep)
 
     def _lose(self, square: Window) -> None:
         self._lost.add((square.row, square.col))
         self._order.context.warn(f"{self.file.title} has parts that cannot be read; they are nodata in the map.")
-
-
-def _intersection(a: Window, b: Window) -> Window:
-    row, col = max(a.row, b.row), max(a.col, b.col)
-    bottom = min(a.row + a.height, b.row + b.height)
-    right = min(a.col + a.width, b.col + b.width)
-    return Window(row, col, max(bottom - row, 0), max(right - col, 0))
 
 
 def _extent(file: RasterFile, grid: Grid) -> tuple[float, float, float, float] | None:

@@ -7,6 +7,7 @@ from pathlib import Path
 
 import numpy as np
 import rasterio
+from rasterio.enums import ColorInterp
 
 NAMES = {"nearest": "near", "cubic_spline": "cubicspline"}
 
@@ -22,10 +23,12 @@ def gdalwarp(paths, grid, folder: Path, resampling: str = "bilinear", options=()
     xmin, ymin, xmax, ymax = grid.bounds
     with rasterio.open(paths[0]) as source:
         masked = any("per_dataset" in [flag.name for flag in flags] for flags in source.mask_flag_enums)
+        alpha = ColorInterp.alpha in source.colorinterp
     command = ["gdalwarp", "-q", "-overwrite", "-et", "0", "-r", NAMES.get(resampling, resampling), "-ot", "Float32"]
     command += ["-t_srs", str(crs), "-te", *map(repr, (xmin, ymin, xmax, ymax))]
     command += ["-ts", str(grid.width), str(grid.height)]
-    command += ["-dstalpha"] if masked else ["-dstnodata", "nan"]
+    if not alpha:  # an alpha band comes along by itself
+        command += ["-dstalpha"] if masked else ["-dstnodata", "nan"]
     subprocess.run([*command, *options, *map(str, paths), str(target)], check=True, capture_output=True)
     with rasterio.open(target) as dataset:
         values = dataset.read()
