@@ -41,6 +41,7 @@ def photograph(
         green=green,
         straw=straw,
         rock=cover.rock * ~parcels.farmed,
+        scrub=_scrub(frame, region, parcels, rng),
         mud=np.clip(region.turbidity + 0.25 * fractal(rng, frame.shape, 900 / frame.gsd, 2), 0, 1),
         needles=np.clip(0.5 + 0.9 * fractal(rng, frame.shape, 700 / frame.gsd, 3), 0, 1),
         season=(1.0, 0.9)[date],
@@ -60,15 +61,17 @@ class _Surface:
     green: np.ndarray
     straw: np.ndarray
     rock: np.ndarray
+    scrub: np.ndarray
     mud: np.ndarray
     needles: np.ndarray
     season: float
 
 
 def _reflectance(surface: _Surface, region: Region, cover: Cover, band: int) -> np.ndarray:
-    """Soil under straw and leaves, rock, crowns, and over all of it what people and water laid; H x W."""
+    """Soil under straw and leaves, scrub, rock, crowns, and over all of it what people and water laid; H x W."""
     soil, leaf = np.float32(region.soil[band]), spectra.leaf(region)[band]
     plane = soil + surface.green * (leaf - soil) + surface.straw * (spectra.STRAW[band] - soil)
+    plane += surface.scrub * (spectra.SCRUB[band] - plane)
     plane += surface.rock * (np.float32(region.rock[band]) - plane)
     crown = spectra.CROWN[band] + surface.needles * (spectra.NEEDLE[band] - spectra.CROWN[band])
     plane += cover.tree * (crown * surface.season - plane)
@@ -110,6 +113,13 @@ def _ground_shares(
     return green.astype(np.float32), straw.astype(np.float32)
 
 
+def _scrub(frame: Frame, region: Region, parcels: Parcels, rng: np.random.Generator) -> np.ndarray:
+    """The share of wild ground under low grey-green bushes, which are no trees, H x W."""
+    stands = 0.9 * region.scrub - 0.25 + 0.3 * fractal(rng, frame.shape, 500 / frame.gsd, 5)
+    grain = 0.18 * fractal(rng, frame.shape, max(6 / frame.gsd, 2), 2)
+    return np.where(parcels.farmed, 0, np.clip(stands + grain, 0, 0.95)).astype(np.float32)
+
+
 def _texture(frame: Frame, cover: Cover, parcels: Parcels, rng: np.random.Generator) -> np.ndarray:
     """Brightness about 1: soil patches, plough lines, crowns and the parcels' own shade."""
     fine = fractal(rng, frame.shape, max(5 / frame.gsd, 2), 2)
@@ -138,7 +148,7 @@ def to_bytes(reflectance: np.ndarray, region: Region, seed: int) -> np.ndarray:
         sharp = ndimage.gaussian_filter(plane, 0.55)
         gain = region.exposure * region.white_balance[band] * (1.0, 1.0, 1.0, 0.6)[band]
         tone = np.clip(sharp * gain, 0, 1)
-        value = 410 * tone**region.gamma
+        value = region.lift + (410 - 1.3 * region.lift) * tone**region.gamma
         value += rng.standard_normal(value.shape, dtype=np.float32) * 3
         picture[band] = np.clip(value, 1, 255)
     return picture

@@ -23,7 +23,11 @@ _PLACES = (
 
 @dataclass(frozen=True)
 class Region:
-    """One region's character. Shares lie between 0 and 1, sizes in metres, reflectances between 0 and 1."""
+    """One region's character. Shares and reflectances lie between 0 and 1, sizes are in metres.
+
+    ``scrub`` is how much of the wild ground grey-green bushes cover; ``lift`` the grey value that an 8-bit picture
+    gives to black, out of 255.
+    """
 
     index: int
     lon: float
@@ -49,6 +53,8 @@ class Region:
     gamma: float
     white_balance: tuple[float, float, float, float]
     osm_completeness: float
+    scrub: float
+    lift: float
 
 
 def region(index: int) -> Region:
@@ -86,4 +92,6 @@ def region(index: int) -> Region:
         gamma=between(0.55, 0.8),
         white_balance=(1 + tint, 1.0, 1 - tint, between(0.9, 1.1)),
         osm_completeness=between(0.65, 0.92),
+        scrub=between(0.0, 1.0),
+        lift=between(0.0, 50.0),
     )

@@ -19,6 +19,7 @@ LEAF = np.array([0.045, 0.085, 0.04, 0.44], np.float32)
 CROWN = np.array([0.032, 0.055, 0.032, 0.31], np.float32)
 NEEDLE = np.array([0.025, 0.04, 0.028, 0.2], np.float32)
 STRAW = np.array([0.2, 0.17, 0.11, 0.3], np.float32)
+SCRUB = np.array([0.078, 0.086, 0.062, 0.19], np.float32)
 CLEAR_WATER = np.array([0.018, 0.03, 0.036, 0.012], np.float32)
 MUDDY_WATER = np.array([0.135, 0.115, 0.085, 0.06], np.float32)
 

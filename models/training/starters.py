@@ -44,7 +44,7 @@ _WOODS = (
     TagRule("landuse", ("forest",), geometry=("polygon",)),
 )
 _LEAVE_OUT = {"osm": 0.25, "dem": 0.2}
-_AERIAL = Variation(gain=0.22, shift=0.35, tint=0.12, blur=0.35)
+_AERIAL = Variation(gain=0.15, shift=0.25, tint=0.08, blur=0.3)
 """Aerial pictures have no calibration: exposure, tone and sharpness are each flight's own."""
 
 
