@@ -25,8 +25,8 @@ def product_tags(
 ) -> dict[str, str]:
     """Metadata for the tags of a GeoTIFF and the metadata table of a GeoPackage.
 
-    Nothing in it tells the time, the machine or a path, and no source is named by more than its display name or the last
-    part of its path, so that no password leaves with a product.
+    Nothing in it tells the time, the machine or a path, and no source is named by more than its display name or the
+    last part of its path, so that no password leaves with a product.
 
     Args:
         card: the model's card; None for a stack without a model.

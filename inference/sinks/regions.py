@@ -19,6 +19,9 @@ from ..grid import Grid
 from .seams import Cell, Read, Seams, border, cells, read_cell
 from .trace import Frame, trace
 
+#: Pixels of tolerance below which nothing is removed: the smallest triangle of pixel corners is half a pixel.
+_FINEST = 0.25
+
 
 class Batch(NamedTuple):
     """Whole regions: polygons in pixel coordinates of the grid (x column, y row), with what was counted in each."""
@@ -139,12 +142,15 @@ def _simplified(polygons: np.ndarray, tolerance: float, grid: Grid) -> np.ndarra
     Beyond a tolerance of a pixel GEOS makes a few polygons touch themselves. A cell in which that happens is simplified
     less, half the tolerance at a time.
     """
-    gsd = np.array(grid.gsd)
-    ground = shapely.transform(polygons, lambda points: points * gsd)
-    while tolerance > gsd.min() / 8 and len(polygons) > 1:
+    tolerance /= grid.mean_gsd
+    # Pixels that are all but square count as square, so that whole numbers stay whole where GEOS compares them.
+    shape = np.round(np.array(grid.gsd) / grid.mean_gsd, 3)
+    ground = shapely.transform(polygons, lambda points: points * shape)
+    while tolerance > _FINEST and len(polygons) > 1:
         simple = shapely.coverage_simplify(ground, tolerance, simplify_boundary=False)
+        simple = shapely.transform(simple, lambda points: np.rint(points / shape))
         if shapely.is_valid(simple).all():
-            return shapely.transform(simple, lambda points: np.rint(points / gsd))
+            return simple
         tolerance /= 2
     return polygons
 

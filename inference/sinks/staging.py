@@ -18,7 +18,14 @@ from ..errors import RequestError
 #: A volume with less than this left after a failed write is taken to be full.
 _FULL_BELOW = 2**20
 #: What the libraries raise when a file cannot be written; copying rasters answers GDAL's errors as they are.
-_WRITING = (OSError, rasterio.errors.RasterioError, CPLE_BaseError, pyogrio.errors.DataSourceError)
+_WRITING = (
+    OSError,
+    rasterio.errors.RasterioError,
+    CPLE_BaseError,
+    pyogrio.errors.DataSourceError,
+    pyogrio.errors.DataLayerError,
+    pyogrio.errors.FeatureError,
+)
 
 
 @contextmanager

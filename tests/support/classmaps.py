@@ -5,6 +5,7 @@ from __future__ import annotations
 import numpy as np
 from affine import Affine
 from fusion_mapper.inference.grid import Grid, Window
+from fusion_mapper.inference.sinks.mosaic import Mosaic
 from scipy import ndimage
 from scipy.spatial import cKDTree
 
@@ -36,3 +37,10 @@ def cut(values: np.ndarray, side: int) -> list[tuple[Window, np.ndarray]]:
 
 def utm(height: int, width: int, pixel: float = 1.0) -> Grid:
     return Grid("EPSG:32633", Affine(pixel, 0, 600000, 0, -pixel, 5000000), width, height)
+
+
+def mosaic(grid: Grid, side: int, **arrays: np.ndarray) -> Mosaic:
+    """The arrays as a run would have stored them, in blocks of `side` pixels."""
+    blocks = {name: [values for _, values in cut(array, side)] for name, array in arrays.items()}
+    windows = [window for window, _ in cut(next(iter(arrays.values())), side)]
+    return Mosaic(grid, windows, lambda index, name: blocks[name][index])
