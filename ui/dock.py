@@ -176,7 +176,7 @@ class FusionDock(QgsDockWidget):
     def _on_run_ended(self, number: int) -> None:
         run = self.runs.run(number)
         if run.state is RunState.FINISHED:
-            add_run_to_project(run.results, run.request.card, run.title)
+            add_run_to_project(run.results, run.request.card, run.title).setExpanded(True)
 
     def _on_details(self, _number: int) -> None:
         self._iface.openMessageLog()

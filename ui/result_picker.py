@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import partial
 from typing import Optional
 
 from qgis.gui import QgsCollapsibleGroupBox, QgsFileWidget
@@ -55,6 +56,7 @@ class ResultPicker(QWidget):
     def __init__(self, parent: Optional[QWidget] = None) -> None:
         super().__init__(parent)
         self._boxes: dict[str, QCheckBox] = {}
+        self._by_hand: dict[str, bool] = {}
         self._grid = QGridLayout()
         self._more = QgsCollapsibleGroupBox(tr("More"), self)
         self._folder = QgsFileWidget(self._more)
@@ -69,14 +71,13 @@ class ResultPicker(QWidget):
         self._lay_out()
 
     def show_card(self, card: Optional[Card]) -> None:
-        """Offer what fits the model; what was ticked before stays ticked where it is still offered."""
-        before = {product: box.isChecked() for product, box in self._boxes.items()}
+        """Offer what fits the model; what the user ticked or cleared stays so wherever it is offered."""
         for box in self._boxes.values():
             self._grid.removeWidget(box)
             box.deleteLater()
         self._boxes = {}
         for product, ticked in fitting_products(card) if card else []:
-            self._add_box(product, before.get(product, ticked))
+            self._add_box(product, self._by_hand.get(product, ticked))
         self.results_changed.emit()
 
     def products(self) -> list[str]:
@@ -105,6 +106,7 @@ class ResultPicker(QWidget):
         box.setToolTip(BY_NAME[product].help)
         box.setChecked(ticked)
         box.toggled.connect(self._on_toggled)
+        box.clicked.connect(partial(self._by_hand.__setitem__, product))
         row, column = divmod(len(self._boxes), _COLUMNS)
         self._grid.addWidget(box, row, column)
         self._boxes[product] = box

@@ -15,7 +15,7 @@ import pytest
 SCREEN = (1280, 720)
 START_TIMEOUT = 120
 #: Seconds for anything that a user would not wait longer for on a slow machine.
-TIMEOUT = 90
+TIMEOUT = 40
 
 
 class Qgis:
@@ -94,7 +94,15 @@ class Qgis:
     def picture(self, name: str) -> None:
         """Keep a picture of the whole screen."""
         self.ask("paint")
-        self._run("import", "-window", "root", str(self._pictures / f"{name}.png"))
+        self._shoot(name)
+
+    def exit_code(self) -> int:
+        """What QGIS ends with."""
+        try:
+            return self.process.wait(timeout=TIMEOUT)
+        except subprocess.TimeoutExpired:
+            self._shoot("stuck")
+            pytest.fail(f"QGIS did not end within {TIMEOUT} s")
 
     def engines(self) -> list[int]:
         """Processes of the engine that this QGIS started."""
@@ -107,6 +115,9 @@ class Qgis:
             self._pointer = (spot["x"], spot["y"])
             self._run("xdotool", "mousemove", "--sync", str(spot["x"]), str(spot["y"]))
 
+    def _shoot(self, name: str) -> None:
+        self._run("import", "-window", "root", str(self._pictures / f"{name}.png"))
+
     def _run(self, *command: str) -> None:
         subprocess.run(command, env=self.environment, check=True, timeout=30)
 
@@ -117,6 +128,7 @@ class Qgis:
             try:
                 line = self._lines.readline()
             except OSError:
+                self._shoot("stuck")
                 pytest.fail(f"QGIS did not give {what} within {timeout} s; last it told {self._events[-3:]}")
             if not line:
                 pytest.fail(f"QGIS ended before {what}")

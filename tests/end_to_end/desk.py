@@ -9,10 +9,17 @@ from __future__ import annotations
 import json
 import os
 
-from qgis.core import QgsCoordinateReferenceSystem, QgsProject, QgsRasterLayer, QgsRectangle, QgsVectorLayer
+from qgis.core import (
+    QgsCoordinateReferenceSystem,
+    QgsProject,
+    QgsRasterLayer,
+    QgsRectangle,
+    QgsSettings,
+    QgsVectorLayer,
+)
 from qgis.PyQt.QtCore import QCoreApplication, QEvent, QObject, QPoint, QTimer
 from qgis.PyQt.QtNetwork import QLocalSocket
-from qgis.PyQt.QtWidgets import QApplication, QMessageBox, QToolButton, QWidget
+from qgis.PyQt.QtWidgets import QApplication, QDockWidget, QMessageBox, QToolButton, QWidget
 from qgis.utils import iface, plugins
 
 
@@ -51,8 +58,12 @@ class Desk(QObject):
         self.tell("run", number=number, **facts)
 
     def ask_size(self, width: int, height: int) -> None:
+        """Give the window this size, and the layers the room that the browser takes."""
+        iface.mainWindow().findChild(QDockWidget, "Browser").hide()
         iface.mainWindow().showNormal()
         iface.mainWindow().setGeometry(0, 0, width, height)
+        # Where no desktop shows its notifications, QGIS puts them into the message bar, over the plugin's own item.
+        QgsSettings().setValue("minTaskLengthForSystemNotification", 3600)
 
     def eventFilter(self, watched: QObject, event: QEvent) -> bool:
         if event.type() == QEvent.Type.EnabledChange:

@@ -115,7 +115,9 @@ def run_and_close(qgis, seen) -> None:
     seen.engines_while_running = running
     qgis.ask("close")
     qgis.click_at(qgis.wait_for("question"))  # whether what is running may be cancelled; the spot is that of Yes
-    seen.exit_code = qgis.process.wait(timeout=30)
+    qgis.wait_for("run", number=4, state="cancelled")
+    qgis.ask("close")
+    seen.exit_code = qgis.exit_code()
     seen.engines_after_close = [pid for pid in running if alive(pid)]
 
 

@@ -102,6 +102,14 @@ def test_the_results_fit_the_model(dock, landcover):
     assert dock.results.products() == ["regression"]
 
 
+def test_a_result_that_was_cleared_by_hand_stays_cleared(dock, landcover):
+    part(dock, QCheckBox, "Product_polygons").click()
+    height = replace(landcover.outputs[0], task="pixel-regression", classes=())
+    dock.results.show_card(replace(landcover, outputs=(height,)))
+    dock.results.show_card(landcover)
+    assert dock.results.products() == ["classes"]
+
+
 def test_at_least_one_result_is_asked_for(qtbot, dock, look_at, aerial):
     look_at(aerial)
     can_run(qtbot, dock)
