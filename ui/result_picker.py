@@ -20,6 +20,7 @@ from qgis.PyQt.QtWidgets import (
 from ..models.card import Card
 from ..toolbox.products import BY_NAME, possible_products
 from .layer_choice import keep_narrow
+from .widgets import take_away
 from .wording import tr
 
 #: What the panel offers of all products; the toolbox offers the rest.
@@ -73,8 +74,7 @@ class ResultPicker(QWidget):
     def show_card(self, card: Optional[Card]) -> None:
         """Offer what fits the model; what the user ticked or cleared stays so wherever it is offered."""
         for box in self._boxes.values():
-            self._grid.removeWidget(box)
-            box.deleteLater()
+            take_away(box)
         self._boxes = {}
         for product, ticked in fitting_products(card) if card else []:
             self._add_box(product, self._by_hand.get(product, ticked))

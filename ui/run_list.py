@@ -9,7 +9,7 @@ from qgis.PyQt.QtWidgets import QLabel, QVBoxLayout, QWidget
 
 from .run_row import RunRow
 from .runs import RunModel
-from .widgets import ColumnScroll
+from .widgets import ColumnScroll, take_away
 from .wording import tr
 
 #: Pixels; the panel must fit 580 in all.
@@ -66,7 +66,5 @@ class RunList(QWidget):
         self._rows[number].show_run(self._model.run(number))
 
     def _on_run_forgotten(self, number: int) -> None:
-        row = self._rows.pop(number)
-        self._rows_layout.removeWidget(row)
-        row.deleteLater()
+        take_away(self._rows.pop(number))
         self.setVisible(bool(self._rows))

@@ -11,6 +11,7 @@ from qgis.PyQt.QtWidgets import QVBoxLayout, QWidget
 from ..models.card import Card
 from .preflight import Level
 from .slot_row import SlotRow
+from .widgets import take_away
 from .wording import tr
 
 
@@ -33,9 +34,7 @@ class SlotList(QWidget):
     def show_card(self, card: Optional[Card]) -> None:
         """Make the rows anew for this card."""
         for row in self._rows:
-            self._layout.removeWidget(row)
-            row.hide()
-            row.deleteLater()
+            take_away(row)
         slots = [slot for slot in card.slots if slot.role != "location"] if card else []
         self._rows = [SlotRow(slot, card, self) for slot in slots]
         for row in self._rows:

@@ -57,3 +57,10 @@ class WheelGuard(QObject):
             event.ignore()
             return True
         return False
+
+
+def take_away(widget: QWidget) -> None:
+    """Take a widget out of its parent and layout at once, and delete it when nothing is going on in it any more."""
+    widget.hide()
+    widget.setParent(None)
+    widget.deleteLater()

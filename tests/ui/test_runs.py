@@ -35,17 +35,29 @@ def provider(qgis_app):
 
 
 @pytest.fixture
-def dock(qtbot, window, provider, tmp_path, aerial, elevation, roads, buildings):
-    """The dock with the land-cover starter, the layers found, a small piece of them on the map."""
+def panel(window, provider, tmp_path, aerial, elevation, roads, buildings):
+    """The dock with the land-cover starter and a small piece of the layers on the map."""
     window.mapCanvas().setDestinationCrs(aerial.crs())
     window.mapCanvas().setExtent(CLIP)
     dock = FusionDock(window, window.mainWindow())
     window.addDockWidget(Qt.DockWidgetArea.RightDockWidgetArea, dock)
     dock.findChild(QgsFileWidget, "FusionMapperFolder").setFilePath(str(tmp_path))
     dock.model.open_file(LANDCOVER)
-    qtbot.waitUntil(button(dock, "RunButton").isEnabled)
     yield dock
     dock.close_down()
+
+
+@pytest.fixture
+def dock(qtbot, panel):
+    """The dock, ready to be run."""
+    qtbot.waitUntil(button(panel, "RunButton").isEnabled)
+    return panel
+
+
+@pytest.fixture
+def no_engine(monkeypatch, tmp_path):
+    """An engine is named that is not there."""
+    monkeypatch.setenv("FUSION_MAPPER_ENGINE", str(tmp_path / "python"))
 
 
 def button(dock, name: str) -> QAbstractButton:
@@ -179,18 +191,15 @@ def test_closing_down_ends_a_run_and_its_engine(qtbot, dock):
 
 
 def test_the_engine_says_what_it_runs_on(qtbot, dock):
-    dock.show()
     line = dock.findChild(QLabel, "FusionMapperEngine")
     qtbot.waitUntil(lambda: line.text().startswith("Engine ready · "), timeout=PATIENCE)
     assert "CPU" in line.text() or "CUDA" in line.text()
 
 
-def test_an_engine_that_is_not_there_is_told(qtbot, dock, monkeypatch, tmp_path):
-    monkeypatch.setenv("FUSION_MAPPER_ENGINE", str(tmp_path / "python"))
-    dock.show()
-    reason = dock.findChild(QLabel, "FusionMapperReason")
+def test_an_engine_that_is_not_there_is_told(qtbot, no_engine, panel):
+    reason = panel.findChild(QLabel, "FusionMapperReason")
     qtbot.waitUntil(lambda: "FUSION_MAPPER_ENGINE" in reason.text(), timeout=PATIENCE)
-    assert not button(dock, "RunButton").isEnabled()
+    assert not button(panel, "RunButton").isEnabled()
 
 
 def test_a_model_without_a_card_beside_it_is_read_by_the_engine(qtbot, dock, tmp_path):
