@@ -15,8 +15,9 @@ from .staging import staged
 
 #: Stands where a GeoPackage notes when it was written, since a product carries no clock.
 _FIXED_DATE = "2000-01-01T00:00:00.000Z"
-#: Features gathered before they are appended to the file.
-_BATCH = 20_000
+#: Coordinates gathered before they are appended to the file, and what a feature weighs besides them.
+_BATCH = 400_000
+_FEATURE = 10
 
 
 class LayerWriter:
@@ -36,15 +37,15 @@ class LayerWriter:
         self._columns = dict(columns)
         self._tags = dict(tags)
         self._waiting: list[tuple[np.ndarray, dict[str, np.ndarray]]] = []
-        self._count = 0
+        self._weight = 0
         self._begun = False
 
     def add(self, polygons: np.ndarray, fields: Mapping[str, np.ndarray]) -> None:
         """Append features: polygons in the grid's CRS, and an array for each column."""
         if len(polygons):
             self._waiting.append((shapely.to_wkb(polygons), dict(fields)))
-            self._count += len(polygons)
-        if self._count >= _BATCH:
+            self._weight += int(shapely.get_num_coordinates(polygons).sum()) + _FEATURE * len(polygons)
+        if self._weight >= _BATCH:
             self.flush()
 
     def flush(self) -> None:
@@ -69,7 +70,7 @@ class LayerWriter:
             append=self._begun,
             **first,
         )
-        self._waiting, self._count, self._begun = [], 0, True
+        self._waiting, self._weight, self._begun = [], 0, True
 
     def _creation(self) -> dict[str, object]:
         """GeoPackage 1.2 is what the GDAL of QGIS 3.22 reads without a warning."""
