@@ -177,6 +177,7 @@ class FusionDock(QgsDockWidget):
         run = self.runs.run(number)
         if run.state is RunState.FINISHED:
             add_run_to_project(run.results, run.request.card, run.title).setExpanded(True)
+            self.engine.show_run(run.request.folder)
 
     def _on_details(self, _number: int) -> None:
         self._iface.openMessageLog()

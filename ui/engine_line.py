@@ -9,6 +9,7 @@ from qgis.PyQt.QtCore import pyqtSignal
 from qgis.PyQt.QtWidgets import QLabel, QWidget
 
 from ..inference.events import Started
+from ..models.card import read_json
 from ..toolbox.engine import Engine, IsCancelled
 from .engine_task import EngineTask
 from .wording import DOT, tr
@@ -50,6 +51,12 @@ class EngineLine(QLabel):
         self.problem = ""
         self.setText(DOT.join([tr("Engine ready"), session_text(started)]))
         self.setToolTip(started.reason or started.device)
+
+    def show_run(self, folder: Path) -> None:
+        """Show what the session of a finished run told of itself, from the run's record in its folder."""
+        session = recorded_session(folder)
+        if session is not None:
+            self.show_session(session)
 
     def close_down(self) -> None:
         """Stop asking."""
@@ -96,6 +103,20 @@ def first_working(report: dict[str, object]) -> Optional[Started]:
                 reason=str(found.get("reason") or ""),
             )
     return None
+
+
+def recorded_session(folder: Path) -> Optional[Started]:
+    """The session in a run's ``run.json``; None for a run without a model.
+
+    Raises:
+        RequestError: when there is no record, or it is not JSON.
+    """
+    record = read_json(folder / "run.json")
+    session = record.get("session") if isinstance(record, dict) else None
+    if not isinstance(session, dict):
+        return None
+    told = {name: str(session.get(name, "")) for name in ("backend", "device", "precision", "reason")}
+    return Started(engine="", **told)
 
 
 def session_text(started: Started) -> str:

@@ -196,6 +196,16 @@ def test_the_engine_says_what_it_runs_on(qtbot, dock):
     assert "CPU" in line.text() or "CUDA" in line.text()
 
 
+def test_after_a_run_the_line_names_the_device_and_why_it_is_not_the_one_asked_for(qtbot, dock):
+    devices = dock.findChild(QComboBox, "FusionMapperDevice")
+    devices.setCurrentIndex(devices.findData("cuda"))
+    button(dock, "RunButton").click()
+    assert ended(qtbot, dock).state is RunState.FINISHED
+    line = dock.findChild(QLabel, "FusionMapperEngine")
+    assert line.text().startswith("Engine ready · ")
+    assert "CUDA" in line.text() + line.toolTip()
+
+
 def test_an_engine_that_is_not_there_is_told(qtbot, no_engine, panel):
     reason = panel.findChild(QLabel, "FusionMapperReason")
     qtbot.waitUntil(lambda: "FUSION_MAPPER_ENGINE" in reason.text(), timeout=PATIENCE)
