@@ -93,14 +93,21 @@ class Mosaic:
         Partly opaque pixels are laid over one another as GDAL's warper does it with destination alpha: each counts
         by its opacity times what the files above it let through.
         """
-        data = np.zeros((self.bands, window.height, window.width), np.float32)
-        total = np.zeros((window.height, window.width), np.float32)
+        data, total = None, None
         for sheet in self.sheets:
-            if total.size and total.min() >= 1:
+            if not sheet.touches(window):
+                continue
+            values, opacity = sheet.read(window)
+            self._let_rest(sheet)
+            if data is None:
+                data, total = values, opacity
+            else:
+                _lay_under(data, total, values, opacity)
+            if total.min(initial=1) >= 1:
                 break
-            if sheet.touches(window):
-                _lay_under(data, total, *sheet.read(window))
-                self._let_rest(sheet)
+        if data is None:
+            data = np.zeros((self.bands, window.height, window.width), np.float32)
+            return data, np.zeros(data.shape[1:], bool)
         return data, total > 0
 
     def close(self) -> None:
@@ -122,10 +129,10 @@ class Mosaic:
 
 
 def _lay_under(data: np.ndarray, total: np.ndarray, values: np.ndarray, opacity: np.ndarray) -> None:
+    """Let values show as far as the opacity in `total` leaves room; `data` and `total` are changed."""
     share = opacity * (1 - total)
     total += share
     weight = np.divide(share, total, out=np.zeros_like(share), where=share > 0)
-    values[:, share == 0] = 0.0
     data += (values - data) * weight
 
 

@@ -62,7 +62,7 @@ class Sheet:
         return across and top < window.row + window.height and bottom > window.row
 
     def read(self, window: Window) -> tuple[np.ndarray, np.ndarray]:
-        """Physical values (C×H×W float32) and opacity (H×W float32, 0 where any band has no value).
+        """Physical values (C×H×W float32, 0 where invalid) and opacity (H×W float32, 0 where any band has no value).
 
         Raises:
             SourceError: where the file cannot be read and the job does not say that this is to be skipped.
@@ -76,6 +76,9 @@ class Sheet:
                 values *= np.float32(scale)
                 values += np.float32(offset)
         opacity[~np.isfinite(data).all(axis=0)] = 0.0
+        empty = opacity == 0
+        if empty.any():
+            data[:, empty] = 0.0
         return data, opacity
 
     def rest(self) -> None:
