@@ -31,6 +31,10 @@ class AreaPicker(QWidget):
         canvas.extentsChanged.connect(self.area_changed)
         self._visible.toggled.connect(self._on_toggled)
 
+    def focus_chain(self) -> list[QWidget]:
+        """What the Tab key goes through, in order."""
+        return [self._visible, self._whole]
+
     def set_layer(self, layer: Optional[QgsMapLayer]) -> None:
         """The layer that gives the grid; nothing outside it is mapped."""
         self._layer = layer

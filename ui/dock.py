@@ -130,8 +130,15 @@ class FusionDock(QgsDockWidget):
         self.slots.show_card(card)
         self.results.show_card(card)
         self._wheel.protect(self)
+        self._set_tab_order()
         self._unmatched = True
         self._on_settled()
+
+    def _set_tab_order(self) -> None:
+        parts = (self.model, self.slots, self.area, self.results)
+        chain = [widget for part in parts for widget in part.focus_chain()] + [self._run]
+        for first, second in zip(chain, chain[1:]):
+            QWidget.setTabOrder(first, second)
 
     def _on_layers_added(self, _layers: object) -> None:
         # Not here: they are told before they are in the layer tree.

@@ -51,6 +51,10 @@ class ModelPicker(QWidget):
         model = self._current()
         return model if model is not None and model.card is not None else None
 
+    def focus_chain(self) -> list[QWidget]:
+        """What the Tab key goes through, in order."""
+        return [self._combo, self._browse]
+
     def open_file(self, path: Path) -> None:
         """Choose a model file: by the card beside it, else by what the engine reads from the model itself."""
         try:

@@ -13,6 +13,7 @@ from qgis.PyQt.QtWidgets import (
     QDoubleSpinBox,
     QFormLayout,
     QGridLayout,
+    QToolButton,
     QVBoxLayout,
     QWidget,
 )
@@ -79,6 +80,12 @@ class ResultPicker(QWidget):
         for product, ticked in fitting_products(card) if card else []:
             self._add_box(product, self._by_hand.get(product, ticked))
         self.results_changed.emit()
+
+    def focus_chain(self) -> list[QWidget]:
+        """What the Tab key goes through, in order."""
+        opener = self._more.findChild(QToolButton, "collapseButton")
+        rest = [self._folder.lineEdit(), self._smallest, self._device, self._unreadable]
+        return [*self._boxes.values(), opener, *rest]
 
     def products(self) -> list[str]:
         """The ticked products."""

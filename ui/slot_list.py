@@ -40,8 +40,11 @@ class SlotList(QWidget):
         for row in self._rows:
             self._layout.addWidget(row)
             row.choice_changed.connect(self.choice_changed)
-        self._set_tab_order()
         self._line_up()
+
+    def focus_chain(self) -> list[QWidget]:
+        """What the Tab key goes through, in order."""
+        return [choice for row in self._rows for choice in row.choices]
 
     def judge(self, area: Optional[QgsReferencedRectangle]) -> None:
         """Look at all chosen layers again."""
@@ -70,8 +73,3 @@ class SlotList(QWidget):
         widest = max((row.title_width() for row in self._rows), default=0)
         for row in self._rows:
             row.set_title_width(widest)
-
-    def _set_tab_order(self) -> None:
-        choices = [choice for row in self._rows for choice in row.choices]
-        for first, second in zip(choices, choices[1:]):
-            QWidget.setTabOrder(first, second)

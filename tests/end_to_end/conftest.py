@@ -163,7 +163,8 @@ def qgis(tmp_path_factory, repository_root, pictures):
                 *(str(repository_root / "scripts" / "run_qgis.sh"), "--xvfb", "{}x{}".format(*SCREEN)),
                 *("--profiles", str(folder / "profiles"), "--code", str(Path(__file__).with_name("desk.py"))),
             ],
-            env={**os.environ, "FUSION_MAPPER_DESK": address},
+            # The runs' folders, too, go where pytest tidies up.
+            env={**os.environ, "FUSION_MAPPER_DESK": address, "XDG_DATA_HOME": str(folder / "data")},
             stdout=log,
             stderr=subprocess.STDOUT,
         )

@@ -125,6 +125,19 @@ def test_an_incomplete_card_cannot_be_run(qtbot, dock, window, tmp_path, landcov
     assert reason(dock) == "The model's card does not tell gsd; complete it first."
 
 
+def test_the_tab_key_goes_from_top_to_bottom(dock):
+    widget, names = part(dock, QComboBox, "Model"), []
+    while not names or names[-1] != "RunButton":
+        if widget.objectName().startswith("FusionMapper") and widget.focusPolicy() & Qt.FocusPolicy.TabFocus:
+            names.append(widget.objectName()[len("FusionMapper") :])
+        widget = widget.nextInFocusChain()
+    assert [name for name in names if not name.startswith("Product")] == [
+        *("Model", "ModelBrowse", "Raster_imagery", "Vectors_osm", "Raster_dem", "AreaVisible", "AreaWhole"),
+        *("SmallestPolygon", "Device", "Unreadable", "RunButton"),
+    ]
+    assert names.index("AreaWhole") < names.index("Product_classes") < names.index("SmallestPolygon")
+
+
 def test_the_dock_fits_a_small_screen_and_names_its_parts(dock):
     assert dock.minimumSizeHint().height() <= 580
     for button in dock.findChildren(QAbstractButton):
