@@ -28,9 +28,10 @@ if __name__ == "__main__":
     sys.path[:] = [entry for entry in sys.path if Path(entry or ".").resolve() != ROOT / "inference"]
     if PACKAGE not in sys.modules:
         _register()
-    from fusion_mapper.inference.channel import take_standard_output
+    from fusion_mapper.inference.channel import forbid_telemetry, leave, take_standard_output
 
     channel = take_standard_output()
+    forbid_telemetry()
     from fusion_mapper.inference.cli import main
 
-    sys.exit(main(sys.argv[1:], channel))
+    leave(main(sys.argv[1:], channel))

@@ -2,10 +2,112 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
+from pathlib import Path
 
 import numpy as np
 
+from ..models.card import Output
+from .blockstore import BlockStore
+from .errors import Cancelled
+from .events import Progress
 from .grid import Window
+from .prepare import Prepared, wanted_of
+from .sinks.fields import write_fields
+from .sinks.mosaic import Mosaic
+from .sinks.polygons import write_polygons
+from .sinks.rasters import RasterSpec, missing_spec, raster_spec, stack_spec, write_cog
+from .sinks.summary import write_summary
+from .sinks.values import FLOAT_NODATA
+from .voice import Voice
 
 Blocks = Iterator[tuple[Window, np.ndarray]]
+STAGE = "writing"
+
+
+class Assembler:
+    """Writes the products of one run from its blocks."""
+
+    def __init__(self, prepared: Prepared, store: BlockStore, tags: Mapping[str, str], voice: Voice) -> None:
+        self._prepared = prepared
+        self._store = store
+        self._tags = tags
+        self._voice = voice
+        self._written: dict[str, Path] = {}
+
+    def write_all(self) -> dict[str, Path]:
+        """Write every product; returns paths by name (``classes``; ``classes:<output>`` for further heads).
+
+        Raises:
+            RequestError: when a file cannot be written.
+            Cancelled: between two blocks.
+        """
+        heads = [(n, output, sorted(wanted_of(output, self._prepared.products))) for n, output in self._heads()]
+        asides = self._asides()
+        total = len(asides) + sum(len(wanted) for _, _, wanted in heads)
+        for name, spec in asides.items():
+            self._tell(total)
+            self._written[name] = self._raster(self._prepared.products[name], spec, name)
+        for number, output, wanted in heads:
+            for name in wanted:
+                self._tell(total)
+                path, key = self._place(name, output)
+                self._head_product(name, path, number, output)
+                self._written[key] = path
+        self._tell(total)
+        return self._written
+
+    def _heads(self) -> list[tuple[int, Output]]:
+        return list(enumerate(self._prepared.card.outputs)) if self._prepared.runs_model else []
+
+    def _asides(self) -> dict[str, RasterSpec]:
+        """The products that need no model, and how they look."""
+        slots = [slot for slot in self._prepared.card.slots if slot.layout != "vector"]
+        looks = {
+            "stack": stack_spec([f"{slot.name}: {channel.name}" for slot in slots for channel in slot.channels]),
+            "missing": missing_spec([slot.name for slot in slots if slot.missing != "required"]),
+        }
+        return {name: spec for name, spec in looks.items() if name in self._prepared.products and spec.bands}
+
+    def _place(self, name: str, output: Output) -> tuple[Path, str]:
+        """Further heads' files carry their output's name."""
+        path = self._prepared.products[name]
+        if name not in self._written:
+            return path, name
+        safe = "".join(letter if letter.isalnum() else "_" for letter in output.name)
+        return path.with_stem(f"{path.stem}_{safe}"), f"{name}:{output.name}"
+
+    def _head_product(self, name: str, path: Path, number: int, output: Output) -> None:
+        """Every kind of product has its sink."""
+        if name in ("polygons", "fields"):
+            mosaic = self._mosaic(number)
+            if name == "polygons":
+                write_polygons(path, output, mosaic, self._prepared.job.outputs, self._tags, self._checkpoint)
+            else:
+                write_fields(path, mosaic, self._prepared.job.outputs, self._tags, self._checkpoint)
+        elif name == "summary":
+            values = "regression" if output.task == "pixel-regression" else "classes"
+            write_summary(path, self._prepared.grid, output, self._blocks(f"{number}.{values}"))
+        else:
+            self._raster(path, raster_spec(name, output), f"{number}.{name}")
+
+    def _mosaic(self, number: int) -> Mosaic:
+        layout = self._prepared.layout
+        windows = [layout.window(index) for index in range(layout.count)]
+        return Mosaic(self._prepared.grid, windows, lambda index, name: self._store.array(index, f"{number}.{name}"))
+
+    def _raster(self, path: Path, spec: RasterSpec, array: str) -> Path:
+        write_cog(path, self._prepared.grid, spec, self._blocks(array), self._tags)
+        return path
+
+    def _blocks(self, array: str) -> Blocks:
+        for window, values in self._store.read(array):
+            self._checkpoint()
+            yield window, np.nan_to_num(values, nan=FLOAT_NODATA) if array == "stack" else values
+
+    def _checkpoint(self) -> None:
+        if self._voice.cancelled():
+            raise Cancelled("The run was cancelled; its finished blocks are kept.")
+
+    def _tell(self, total: int) -> None:
+        self._voice.say(Progress(len(self._written), total, STAGE))

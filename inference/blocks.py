@@ -65,11 +65,10 @@ def compute_block(
     not_finite = 0
     for number, (output, merger) in enumerate(zip(prepared.card.outputs, mergers, strict=True)):
         scores, answered = merger.scores()
-        encoded = encode_block(
-            output, scores, valid & answered, wanted_of(output, prepared.products), prepared.job.outputs
-        )
-        not_finite += encoded.not_finite
-        arrays.update({f"{number}.{name}": array for name, array in encoded.arrays.items()})
+        wanted = wanted_of(output, prepared.products)
+        encoded = encode_block(output, scores, valid & answered, wanted, prepared.job.outputs)
+        not_finite += int(encoded.pop("faulty"))
+        arrays.update({f"{number}.{name}": array for name, array in encoded.items()})
     return BlockResult(arrays, not_finite)
 
 

@@ -9,11 +9,12 @@ from pathlib import Path
 
 import numpy as np
 
+from ..models.files import write_atomically
 from .blocks import BlockResult
 from .errors import RequestError
 from .grid import Window
 from .lattice import BlockLayout
-from .plan import BLOCKS, write_atomically
+from .plan import BLOCKS
 
 
 class BlockStore:
@@ -28,16 +29,10 @@ class BlockStore:
         return [index for index in range(self._layout.count) if not self._path(index).exists()]
 
     def write(self, index: int, result: BlockResult) -> None:
-        """Keep a block; raises RequestError when the disk does not take it."""
+        """Keep a block; raises RequestError when the disk does not take it (finished blocks stay)."""
         buffer = io.BytesIO()
         np.savez(buffer, allow_pickle=False, not_finite=np.int64(result.not_finite), **result.arrays)
-        try:
-            write_atomically(self._path(index), buffer.getvalue())
-        except OSError as problem:
-            raise RequestError(
-                f"Block {index} cannot be written to {self._folder}: {problem.strerror}; free some space and run "
-                "again, the finished blocks are kept."
-            ) from problem
+        write_atomically(self._path(index), buffer.getvalue())
 
     def read(self, name: str) -> Iterator[tuple[Window, np.ndarray]]:
         """Every block's window and its array `name`, in block order."""

@@ -9,7 +9,7 @@ import json
 import os
 import sys
 import threading
-from typing import Any, TextIO
+from typing import Any, NoReturn, TextIO
 
 from .events import Event, to_line
 
@@ -43,6 +43,26 @@ def take_standard_output() -> Channel:
     return Channel(os.fdopen(private, "w", encoding="utf-8", newline="\n"))
 
 
+def forbid_telemetry() -> None:
+    """Keep ONNX Runtime and OpenVINO from reporting their use: the network is touched only for a source the user named.
+
+    Has to be called before either is imported.
+    """
+    os.environ["ORT_DISABLE_TELEMETRY"] = "1"
+    # OpenVINO goes without this package where it is not installed; an entry of None makes Python say so.
+    sys.modules["openvino_telemetry"] = None  # type: ignore[assignment]
+
+
+def leave(code: int) -> NoReturn:
+    """End the process at once.
+
+    The interpreter's own way out waits for native threads (OpenVINO's, and the one that listens on standard input),
+    and was seen to wait for ever after a cancel. Everything that matters is written and closed by then.
+    """
+    sys.stderr.flush()
+    os._exit(code)
+
+
 class Control:
     """Listens on standard input: ``{"cancel": ...}``, or its end, asks the work to stop."""
 
@@ -56,16 +76,20 @@ class Control:
         return self._cancel.is_set()
 
     def _listen(self) -> None:
-        for line in sys.stdin:
-            if _asks_to_cancel(line):
+        # Read from the descriptor itself: a thread that waits in sys.stdin holds its lock, on which a process forked
+        # by some library would wait for ever.
+        pending = b""
+        while (chunk := os.read(0, 4096)) and not self._cancel.is_set():
+            *lines, pending = (pending + chunk).split(b"\n")
+            if any(_asks_to_cancel(line) for line in lines):
                 break
         self._cancel.set()
         threading.Event().wait(GRACE)
         # Still here: some long native call does not come back. Killing at any moment is safe by design.
-        os._exit(CANCELLED)
+        leave(CANCELLED)
 
 
-def _asks_to_cancel(line: str) -> bool:
+def _asks_to_cancel(line: bytes) -> bool:
     try:
         message: Any = json.loads(line)
     except ValueError:

@@ -10,8 +10,8 @@ from ..models.card import Slot
 from .events import Result
 from .job import Job
 from .prepare import Prepared, prepare
-from .run import Voice, Warnings
 from .sources import Context, Facts
+from .voice import Voice, Warnings
 
 #: A layer whose own resolution is this many times coarser or finer than the model's is worth a word.
 FAR_GSD = 3.0

@@ -15,7 +15,7 @@ from pathlib import Path
 from .channel import Channel, Control
 from .errors import Cancelled, RequestError
 from .events import Failed, Result
-from .run import Voice
+from .voice import Voice
 
 OK, FAULT, WRONG, CANCELLED = 0, 1, 2, 3
 

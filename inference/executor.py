@@ -7,7 +7,6 @@ import threading
 import time
 from dataclasses import dataclass
 from functools import partial
-from typing import TYPE_CHECKING
 
 from .blocks import compute_block
 from .blockstore import BlockStore
@@ -16,9 +15,7 @@ from .events import Progress
 from .prepare import Prepared
 from .sessions import Session
 from .sources import Context
-
-if TYPE_CHECKING:
-    from .run import Voice
+from .voice import Voice
 
 #: While one worker reads, another runs the model.
 DEFAULT_WORKERS = 2

@@ -30,8 +30,6 @@ class Merger:
         """
         tile = Window(row, col, self._lattice.size, self._lattice.size)
         scores = self._on_tile(scores)
-        if self._sum is None:
-            self._sum = np.zeros((len(scores), self._window.height, self._window.width), np.float32)
         inner = Window(
             max(tile.row, self._window.row),
             max(tile.col, self._window.col),
@@ -42,6 +40,8 @@ class Merger:
         here = (slice(None), *inner.within(self._window))
         weight = self._weights[rows, None] * self._weights[None, cols]
         used = probabilities(self._output, scores[:, rows, cols])
+        if self._sum is None:
+            self._sum = np.zeros((len(used), self._window.height, self._window.width), np.float32)
         if self._lattice.blend == 0:
             # A cropped tile owns its core alone: copied, so that no rounding and no NaN of a neighbour comes in.
             np.copyto(self._sum[here], used, where=weight > 0)

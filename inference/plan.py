@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import hashlib
 import json
-import os
 from collections.abc import Mapping
 from dataclasses import asdict
 from pathlib import Path
@@ -16,6 +15,7 @@ import scipy
 import shapely
 
 from ..models.fields import encode
+from ..models.files import write_atomically
 from .errors import RequestError
 from .prepare import Prepared
 from .sessions import SessionInfo
@@ -91,19 +91,6 @@ def adopt_plan(folder: Path, plan: Mapping[str, Any]) -> str:
         if old is None
         else f"{_changes(old, plan)} since the last run in this folder, so it starts from the beginning."
     )
-
-
-def write_atomically(path: Path, data: bytes) -> None:
-    """Write beside, flush to the disk, and rename: no half-written file ever stands under the final name."""
-    beside = path.with_name(f".{path.name}.{os.getpid()}.part")
-    try:
-        with beside.open("wb") as file:
-            file.write(data)
-            file.flush()
-            os.fsync(file.fileno())
-        os.replace(beside, path)
-    finally:
-        beside.unlink(missing_ok=True)
 
 
 def _changes(old: str, plan: Mapping[str, Any]) -> str:

@@ -15,12 +15,12 @@ from .inputs import input_shapes
 from .job import PRODUCTS, Job, resolve
 from .lattice import BlockLayout, Lattice, make_blocks, make_lattice
 from .rungrid import build_grid
+from .sinks.encode import products_of
 from .sources import Context, Source, open_source
 from .sources.raster_grid import native_grid
 
 #: Bytes that the arrays of one block may take for each worker, unless the job sets a ceiling.
 BLOCK_BYTES = 192 * 2**20
-CLASS_PRODUCTS = ("classes", "probabilities", "confidence", "entropy", "polygons", "fields", "summary")
 
 
 @dataclass(frozen=True)
@@ -88,19 +88,14 @@ def prepare(job: Job, base: Path, warn: Callable[[str], None]) -> Prepared:
 
 def wanted_of(output: Output, products: dict[str, Path]) -> frozenset[str]:
     """Which of the products asked for a head can make."""
-    if output.task == "pixel-regression":
-        fitting = {"regression", "summary"}
-    else:
-        fitting = set(CLASS_PRODUCTS)
-        if output.task != "field-boundaries":
-            fitting.discard("fields")
-    return frozenset(fitting & set(products))
+    return products_of(output) & frozenset(products)
 
 
 def _check_binding(job: Job, card: Card) -> None:
     known = {slot.name: slot for slot in card.slots}
     for name in job.sources:
-        if name not in known:
+        # The grid may be taken from a layer that goes into no slot.
+        if name not in known and name != job.grid.reference:
             raise RequestError(f"sources.{name} fits no slot of the model; its slots are {', '.join(known) or 'none'}.")
     for slot in card.slots:
         source = job.sources.get(slot.name)
@@ -127,9 +122,7 @@ def _products(job: Job, card: Card, base: Path) -> dict[str, Path]:
         named = {"regression": None} if tasks == {"pixel-regression"} else {"classes": None}
         if not card.outputs:
             named = {"stack": None}
-    possible = {"stack", "missing"}
-    for output in card.outputs:
-        possible |= wanted_of(output, dict.fromkeys(PRODUCTS, Path()))
+    possible = {"stack", "missing"}.union(*(products_of(output) for output in card.outputs))
     for name in named:
         if name not in possible:
             raise RequestError(

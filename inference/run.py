@@ -5,34 +5,26 @@ from __future__ import annotations
 import json
 import platform
 import time
-from collections.abc import Callable
-from dataclasses import asdict, dataclass
+from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
+from ..models.files import write_atomically
 from . import events
-from .assemble import assemble
+from .assemble import Assembler
 from .blockstore import BlockStore
-from .errors import Cancelled
-from .events import Event
 from .executor import BlockRun, run_blocks
 from .job import Job
-from .plan import PLAN, adopt_plan, library_versions, make_plan, write_atomically
+from .plan import PLAN, adopt_plan, library_versions, make_plan
 from .prepare import Prepared, prepare
 from .sessions import Session, SessionInfo, open_session
+from .sinks.provenance import output_settings, product_tags
 from .sources import Context
 from .version import ENGINE_VERSION
+from .voice import Voice, Warnings
 
 #: Tiles a batch where the graph leaves it free: one on a CPU, which gains nothing from more, several on a GPU.
 CPU_BATCH, GPU_BATCH = 1, 8
-
-
-@dataclass(frozen=True)
-class Voice:
-    """How the engine speaks and is stopped: `say` sends an event, `cancelled` tells whether to stop."""
-
-    say: Callable[[Event], None]
-    cancelled: Callable[[], bool]
 
 
 def run_job(job: Job, base: Path, voice: Voice) -> events.Result:
@@ -65,23 +57,19 @@ def run_job(job: Job, base: Path, voice: Voice) -> events.Result:
     run_blocks(BlockRun(prepared, context, store, session, batch), voice)
     if store.not_finite:
         warnings.tell(f"The model answered NaN or infinity for {store.not_finite:,} pixels; they are nodata.")
-    products = assemble(prepared, store, plan, attribution, voice)
+    tags = product_tags(
+        prepared.card if prepared.model else None,
+        prepared.model.sha256 if prepared.model else None,
+        job.sources,
+        prepared.grid,
+        _settings(prepared, session),
+        {"fusion_mapper": ENGINE_VERSION, **library_versions()},
+        attribution,
+    )
+    products = Assembler(prepared, store, tags, voice).write_all()
     _write_record(prepared, session, plan, products, warnings.told, time.monotonic() - began)
     store.clear()
     return events.Result({name: str(path) for name, path in products.items()}, {"warnings": warnings.told})
-
-
-class Warnings:
-    """Tells each sentence once, and remembers it."""
-
-    def __init__(self, say: Callable[[Event], None]) -> None:
-        self._say = say
-        self.told: list[str] = []
-
-    def tell(self, sentence: str) -> None:
-        if sentence not in self.told:
-            self.told.append(sentence)
-            self._say(events.Warn(sentence))
 
 
 def _session(prepared: Prepared) -> tuple[Session | None, int]:
@@ -101,6 +89,13 @@ def _started(info: SessionInfo | None) -> events.Started:
     return events.Started(
         ENGINE_VERSION, backend=info.backend, device=info.device, precision=info.precision, reason=info.reason
     )
+
+
+def _settings(prepared: Prepared, session: Session | None) -> dict[str, Any]:
+    """What shaped the products besides the layers and the model."""
+    lattice = prepared.lattice
+    ran = {"backend": session.info.backend, "precision": session.info.precision} if session else {}
+    return {**ran, "tile": lattice.size, "step": lattice.step, **output_settings(prepared.job.outputs)}
 
 
 def _write_record(
@@ -126,5 +121,3 @@ def _write_record(
     }
     write_atomically(prepared.folder / "run.json", json.dumps(record, indent=1).encode())
 
-
-__all__ = ["Cancelled", "Voice", "run_job"]

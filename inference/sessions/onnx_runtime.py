@@ -73,7 +73,8 @@ def open_on(device: str, model: Path, shapes: Shapes, compute: Compute) -> OnnxR
     options.log_severity_level = 3
     options.intra_op_num_threads = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else 0
     try:
-        session = onnxruntime.InferenceSession(str(model), options, providers=_chain(device, compute))
+        # Without `enable_fallback=0` a failure is printed and another provider silently taken.
+        session = onnxruntime.InferenceSession(str(model), options, _chain(device, compute), enable_fallback=0)
     except Exception as problem:  # ONNX Runtime raises classes of its own, RuntimeError and others
         raise BackendError(str(problem).splitlines()[0][:300]) from problem
     live = session.get_providers()

@@ -43,8 +43,8 @@ def encode_block(
 
     Args:
         output: the head's card.
-        scores: C×h×w float32: probabilities by class (one channel: the second class's, or with the activation
-            ``labels`` the class's position), or one channel of values in regression.
+        scores: C×h×w float32: probabilities by class (one channel: the second class's), or one channel of values in
+            regression.
         valid: h×w bool, False where a required layer has no data.
         wanted: product names; those that the head cannot give are passed over.
         outputs: the job's thresholds.
@@ -80,7 +80,7 @@ def encode_block(
 
 def _check_channels(output: Output, scores: np.ndarray) -> None:
     expected = {1, 2} if len(output.classes) == 2 else {len(output.classes)}
-    if output.task == "pixel-regression" or output.activation == "labels":
+    if output.task == "pixel-regression":
         expected = {1}
     if len(scores) not in expected:
         raise CardError(
@@ -120,8 +120,6 @@ def _encode_strip(
 def _by_class(output: Output, scores: np.ndarray) -> np.ndarray:
     """A probability for every class, whatever the head answers."""
     count = len(output.classes)
-    if output.activation == "labels":
-        return (np.rint(scores) == np.arange(count, dtype=np.float32)[:, None, None]).astype(np.float32)
     if len(scores) == 1 and count == 2:
         return np.concatenate([1 - scores, scores])
     return scores

@@ -108,10 +108,6 @@ def test_what_the_jobs_threshold_refuses_is_nodata_in_the_map_alone(land_cover):
     assert pixel["confidence"] == pytest.approx(0.6)
 
 
-def test_labels_are_taken_as_they_are(land_cover):
-    pixel = one_pixel(replace(land_cover, activation="labels"), 3)
-    assert (pixel["classes"], pixel["confidence"]) == (3, 1)
-
 
 def test_regression_does_not_wrap():
     output = Output("height", "pixel-regression")
