@@ -108,7 +108,6 @@ def test_what_the_jobs_threshold_refuses_is_nodata_in_the_map_alone(land_cover):
     assert pixel["confidence"] == pytest.approx(0.6)
 
 
-
 def test_regression_does_not_wrap():
     output = Output("height", "pixel-regression")
     for value in (300, -5, 0.37):

@@ -150,8 +150,8 @@ def test_stopping_between_cells_leaves_no_file(tmp_path, land_cover):
 
 
 def test_a_full_disk_is_told_and_leaves_nothing(small_disk, land_cover):
-    noise = np.random.default_rng(0).integers(0, 5, (500, 600)).astype(np.uint8)
-    blocks = mosaic(utm(500, 600), 256, classes=noise, certainty=certain(noise))
+    noise = np.random.default_rng(0).integers(0, 5, (250, 300)).astype(np.uint8)
+    blocks = mosaic(utm(250, 300), 256, classes=noise, certainty=certain(noise))
     with pytest.raises(RequestError, match="disk is full"):
         write_polygons(small_disk / "p.gpkg", land_cover, blocks, JOB, {})
     assert list(small_disk.iterdir()) == []

@@ -20,7 +20,7 @@ from scipy import ndimage
 
 SMALL_MAPS = arrays(np.uint8, st.tuples(st.integers(1, 24), st.integers(1, 24)), elements=st.integers(0, 2))
 #: The cell's side is set anew for every example, so that the fixture's scope does no harm.
-PATCHED = settings(max_examples=150, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+PATCHED = settings(max_examples=100, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 
 
 def regions(values: np.ndarray, tolerance: float = 0, nodata: int = 255, grid: Grid | None = None) -> Batch:
