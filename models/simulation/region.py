@@ -93,5 +93,5 @@ def region(index: int) -> Region:
         white_balance=(1 + tint, 1.0, 1 - tint, between(0.9, 1.1)),
         osm_completeness=between(0.65, 0.92),
         scrub=between(0.0, 1.0),
-        lift=between(0.0, 50.0),
+        lift=between(0.0, 14.0),
     )

@@ -99,21 +99,29 @@ class Variation:
         gain: of the contrast about 1.
         shift: of the brightness of all bands together.
         tint: of the brightness of single bands.
-        blur: probability that a chip is blurred, as imagery resampled from coarser pixels is.
+        coarse: probability that a chip looks resampled from pixels up to three times as large, grain and all.
     """
 
     gain: float = 0.1
     shift: float = 0.15
     tint: float = 0.05
-    blur: float = 0.0
+    coarse: float = 0.0
 
     def apply(self, bands: np.ndarray, rng: np.random.Generator) -> np.ndarray:
         """Varied copy of C×H×W bands."""
         gain, shift = np.exp(rng.normal(0, self.gain)), rng.normal(0, self.shift)
         varied = bands * gain + (shift + rng.normal(0, self.tint, (len(bands), 1, 1)))
-        if rng.random() < self.blur:
-            varied = ndimage.gaussian_filter(varied, (0, *(rng.uniform(0.5, 1.6),) * 2))
-        return varied
+        return _coarsened(varied, rng) if rng.random() < self.coarse else varied
+
+
+def _coarsened(bands: np.ndarray, rng: np.random.Generator) -> np.ndarray:
+    """C×S×S bands sampled at larger pixels, with the grain of those, and resampled bilinearly to the old ones."""
+    side = bands.shape[1]
+    count = round(side / rng.uniform(1.4, 3.0))
+    smooth = ndimage.gaussian_filter(bands, (0, *(0.4 * side / count,) * 2))
+    coarse = ndimage.zoom(smooth, (1, count / side, count / side), order=1)
+    coarse += rng.normal(0, rng.uniform(0.02, 0.2), coarse.shape[1:])
+    return ndimage.zoom(coarse, (1, side / count, side / count), order=1)[:, :side, :side]
 
 
 class Batches:

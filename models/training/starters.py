@@ -44,8 +44,8 @@ _WOODS = (
     TagRule("landuse", ("forest",), geometry=("polygon",)),
 )
 _LEAVE_OUT = {"osm": 0.25, "dem": 0.2}
-_AERIAL = Variation(gain=0.15, shift=0.25, tint=0.08, blur=0.3)
-"""Aerial pictures have no calibration: exposure, tone and sharpness are each flight's own."""
+_AERIAL = Variation(gain=0.12, shift=0.22, tint=0.07, coarse=0.4)
+"""Aerial pictures have no calibration: exposure, tone and pixel size are each flight's own."""
 
 
 @dataclass(frozen=True)
