@@ -183,7 +183,10 @@ class FusionDock(QgsDockWidget):
     def _on_run_ended(self, number: int) -> None:
         run = self.runs.run(number)
         if run.state is RunState.FINISHED:
-            add_run_to_project(run.results, run.request.card, run.title).setExpanded(True)
+            group = add_run_to_project(run.results, run.request.card, run.title)
+            # The tree took it in while it was empty, and shows it closed until it changes.
+            group.setExpanded(False)
+            group.setExpanded(True)
             self.engine.show_run(run.request.folder)
 
     def _on_details(self, _number: int) -> None:

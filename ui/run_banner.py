@@ -11,10 +11,12 @@ from qgis.PyQt.QtWidgets import QProgressBar, QPushButton, QWidget
 
 from .run_row import told
 from .runs import Run, RunModel, RunState
-from .wording import tr
+from .wording import LOG_TAG, tr
 
 #: Seconds for which a run that went well is announced.
 ANNOUNCE = 8
+#: Pixels; the text beside it says more.
+PROGRESS_WIDTH = 90
 
 
 class RunBanner(QObject):
@@ -59,12 +61,12 @@ class RunBanner(QObject):
             self._announce(run, told(run), Qgis.MessageLevel.Success, ANNOUNCE)
 
     def _put_in(self, run: Run) -> None:
-        item = self._bar.createMessage(run.request.card.label, told(run))
+        item = self._bar.createMessage(LOG_TAG, told(run))
         item.setObjectName("FusionMapperBanner")
         self._progress = QProgressBar(item)
         self._progress.setObjectName("FusionMapperBannerProgress")
         self._progress.setRange(0, 100)
-        self._progress.setMaximumWidth(160)
+        self._progress.setFixedWidth(PROGRESS_WIDTH)
         cancel = QPushButton(tr("Cancel"), item)
         cancel.setObjectName("FusionMapperBannerCancel")
         number = run.number
@@ -77,7 +79,7 @@ class RunBanner(QObject):
         self._bar.pushWidget(item, Qgis.MessageLevel.Info)
 
     def _announce(self, run: Run, text: str, level: Qgis.MessageLevel, seconds: int) -> None:
-        item = self._bar.createMessage(run.request.card.label, text)
+        item = self._bar.createMessage(LOG_TAG, text)
         item.layout().addWidget(self._details_button(run.number, item))
         self._bar.pushWidget(item, level, seconds)
 

@@ -48,7 +48,9 @@ class Qgis:
             if fits(message):
                 del self._events[: index + 1]
                 return message
-        return self._read_until(fits, f"event {event} {facts}", timeout)
+        message = self._read_until(fits, f"event {event} {facts}", timeout)
+        self._events.clear()
+        return message
 
     def wait_for_end(self, number: int) -> dict:
         """The event with which a run ends."""
@@ -154,6 +156,9 @@ def qgis(tmp_path_factory, repository_root, pictures):
         pytest.fail(f"{', '.join(missing)} is not installed; scripts/setup.sh system installs it")
     folder = tmp_path_factory.mktemp("qgis")
     address = str(folder / "wire")
+    # Runs go in here. Not into pytest's folder: QGIS would take layers in /tmp for temporary ones.
+    data = repository_root / "build" / "end_to_end"
+    shutil.rmtree(data, ignore_errors=True)
     with socket.socket(socket.AF_UNIX) as listener, (pictures / "qgis.log").open("w") as log:
         listener.bind(address)
         listener.listen()
@@ -163,8 +168,7 @@ def qgis(tmp_path_factory, repository_root, pictures):
                 *(str(repository_root / "scripts" / "run_qgis.sh"), "--xvfb", "{}x{}".format(*SCREEN)),
                 *("--profiles", str(folder / "profiles"), "--code", str(Path(__file__).with_name("desk.py"))),
             ],
-            # The runs' folders, too, go where pytest tidies up.
-            env={**os.environ, "FUSION_MAPPER_DESK": address, "XDG_DATA_HOME": str(folder / "data")},
+            env={**os.environ, "FUSION_MAPPER_DESK": address, "XDG_DATA_HOME": str(data)},
             stdout=log,
             stderr=subprocess.STDOUT,
         )

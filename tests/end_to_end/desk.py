@@ -63,7 +63,7 @@ class Desk(QObject):
         iface.mainWindow().showNormal()
         iface.mainWindow().setGeometry(0, 0, width, height)
         # Where no desktop shows its notifications, QGIS puts them into the message bar, over the plugin's own item.
-        QgsSettings().setValue("minTaskLengthForSystemNotification", 3600)
+        QgsSettings().setValue("minTaskLengthForSystemNotification", 3600, QgsSettings.Section.App)
 
     def eventFilter(self, watched: QObject, event: QEvent) -> bool:
         if event.type() == QEvent.Type.EnabledChange:
