@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import subprocess
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -53,7 +54,7 @@ def provider(qgis_app, qgis_processing):
 
 
 @pytest.fixture
-def project(qgis_app) -> QgsProject:
+def project(qgis_app) -> Iterator[QgsProject]:
     """The project, empty before and after."""
     QgsProject.instance().clear()
     yield QgsProject.instance()
@@ -85,10 +86,13 @@ def ears() -> Ears:
 
 
 @pytest.fixture
-def context(project) -> QgsProcessingContext:
+def context(project) -> Iterator[QgsProcessingContext]:
     context = QgsProcessingContext()
     context.setProject(project)
-    return context
+    yield context
+    # The bindings leak the frames of an exception that crosses them, and with them the context: layers in it would be
+    # closed after QGIS itself.
+    context.temporaryLayerStore().removeAllMapLayers()
 
 
 @pytest.fixture

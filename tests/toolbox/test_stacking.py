@@ -8,7 +8,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 from qgis import processing
-from qgis.core import Qgis, QgsRasterLayer
+from qgis.core import Qgis, QgsProcessingException, QgsRasterLayer
 
 TOWN = "20.5220,20.5245,-34.0490,-34.0470 [EPSG:4326]"
 #: Where OpenStreetMap has both roads and houses inside the aerial tile.
@@ -139,3 +139,25 @@ def test_sentinels_band_files_are_stacked_at_ten_metres(make, shared_data, proje
     assert stack.bandCount() == 3
     assert stack.rasterUnitsPerPixelX() == 10.0
     assert [Path(layer.source()).stem in name for layer, name in zip(files, names(stack))] == [True] * 3
+
+
+def water(shared_data) -> dict[str, object]:
+    """A Shapefile that is truly corrupt at its 30th shape, on a grid around it."""
+    return {
+        "OSM": [str(shared_data / "swellendam" / "water.shp")],
+        "CHANNELS": ["water"],
+        "EXTENT": "20.4250,20.5870,-34.0520,-33.9970 [EPSG:4326]",
+        "RESOLUTION": 20.0,
+        "CRS": "EPSG:32734",
+    }
+
+
+def test_a_corrupt_layer_stops_with_a_sentence_that_names_it(make, shared_data):
+    with pytest.raises(QgsProcessingException, match=r"water\.shp"):
+        make("rasterizeosm", **water(shared_data))
+
+
+def test_a_corrupt_layer_is_read_as_far_as_it_goes_when_the_user_says_so(make, shared_data, ears):
+    drawn = make("rasterizeosm", **water(shared_data), UNREADABLE="skip")
+    assert 0 < band(drawn).mean() < 0.5
+    assert any("water.shp" in text and any(letter.isdigit() for letter in text) for text in ears.warned)
