@@ -15,44 +15,25 @@ from fusion_mapper.inference.prepare import prepare
 from fusion_mapper.inference.run import run_job
 from fusion_mapper.inference.sources import Context
 from fusion_mapper.inference.voice import Voice
-from fusion_mapper.models.card import Card, Channel, OsmRecipe, Scaling, Slot, TagRule
-from tiny_models import CLASSES, imagery_slot, save_pooled
+from fusion_mapper.models.card import Card
 
 WAYS = {
     "one block": {},
-    "small tiles": {"tile": 64},
-    "odd tile": {"tile": 100, "block": 200},
-    "many blocks": {"tile": 96, "block": 150, "workers": 3},
-    "batch of three": {"tile": 72, "batch": 3, "block": 260},
-    "blended": {"tile": 128, "overlap": 72, "block": 180},
-    "one worker": {"tile": 80, "block": 300, "workers": 1},
+    "small tiles": {"tile": 128},
+    "odd tile": {"tile": 203, "block": 200},
+    "many blocks": {"tile": 160, "block": 70, "workers": 3},
+    "batch of three": {"tile": 144, "batch": 3, "block": 260},
+    "blended": {"tile": 192, "overlap": 120, "block": 180},
+    "one worker": {"tile": 176, "block": 300, "workers": 1},
 }
 
 
-def mixed_slots() -> tuple[Slot, ...]:
-    """All kinds of source in one stacked input; the DEM may be missing and says where by a channel."""
-    roads = OsmRecipe((TagRule("highway", width=12.0),), soften=5)
-    buildings = OsmRecipe((TagRule("building"),))
-    return (
-        imagery_slot(),
-        Slot("osm", "osm", (Channel("roads", osm=roads), Channel("buildings", osm=buildings)), "x", 3),
-        Slot(
-            "dem",
-            "dem",
-            (
-                Channel("elevation", Scaling(200, 100), derivative="elevation"),
-                Channel("slope", Scaling(0, 20), derivative="slope"),
-            ),
-            "x",
-            5,
-            missing="mask_channel",
-        ),
-    )
-
-
 @pytest.fixture(scope="module")
-def job(shared_data: Path, tmp_path_factory: pytest.TempPathFactory) -> dict[str, object]:
-    """A corner of Swellendam, across the aerial's nodata edge, with every source."""
+def job(shared_data: Path, repository_root: Path, tmp_path_factory: pytest.TempPathFactory) -> dict[str, object]:
+    """A corner of Swellendam with a hole, through the trained land-cover U-Net, with every source.
+
+    The U-Net pools three times. OSM may be missing by a mask channel's rule or by fill; the DEM ends inside the area.
+    """
     folder = tmp_path_factory.mktemp("tiling")
     place = shared_data / "swellendam"
     with rasterio.open(place / "3420B_2010_328_RGB_LATLNG.tif") as source:
@@ -65,16 +46,24 @@ def job(shared_data: Path, tmp_path_factory: pytest.TempPathFactory) -> dict[str
             crs=source.crs, transform=transform, nodata=0,
         ) as target:  # fmt: skip
             target.write(pixels)
-    save_pooled(folder / "model.onnx", mixed_slots(), tile=128)
+    with rasterio.open(place / "srtm_41_19_4326.tif") as source:
+        bounds = rasterio.transform.array_bounds(180, 333, transform)
+        window = source.window(*bounds).round_offsets().round_lengths()
+        with rasterio.open(
+            folder / "dem.tif", "w", driver="GTiff", width=window.width, height=window.height, count=1,
+            dtype="float32", crs=source.crs, transform=source.window_transform(window),
+        ) as target:  # fmt: skip
+            target.write(source.read(1, window=window), 1)
     vectors = str(place / "training_data.gpkg")
     return {
         "schema": 1,
-        "model": str(folder / "model.onnx"),
+        "model": str(repository_root / "resources/models/landcover-rgb-1m.onnx"),
         "sources": {
             "imagery": {"path": str(folder / "ortho.tif")},
             "osm": {"layers": [{"path": vectors, "layer": "roads"}, {"path": vectors, "layer": "buildings"}]},
-            "dem": {"path": str(place / "srtm_41_19.tif")},
+            "dem": {"path": str(folder / "dem.tif")},
         },
+        "grid": {"native": True},
         "outputs": {"folder": str(folder / "out"), "products": {"classes": None, "probabilities": None}},
         "compute": {"device": "onnxruntime-cpu"},
     }
@@ -95,11 +84,11 @@ def one_pass(job: dict[str, object], card: Card, folder: Path) -> tuple[np.ndarr
             channels.append(patch.valid.astype(float))
         if slot.missing == "required":
             valid &= patch.valid
-    pad = 24
-    after = [pad + -size % 4 for size in (height, width)]
+    pad = 48
+    after = [pad + -size % card.stride for size in (height, width)]
     stacked = np.pad(np.array(channels, np.float32), ((0, 0), (pad, after[0]), (pad, after[1])), mode="reflect")
     session = onnxruntime.InferenceSession(str(job["model"]), providers=["CPUExecutionProvider"])
-    (scores,) = session.run(["y"], {"x": stacked[None]})
+    (scores,) = session.run([card.outputs[0].name], {card.slots[0].input: stacked[None]})
     shares = np.exp(scores[0] - scores[0].max(axis=0))
     shares /= shares.sum(axis=0)
     return shares[:, pad : pad + height, pad : pad + width], valid
@@ -111,7 +100,7 @@ def reference(job: dict[str, object], tmp_path_factory: pytest.TempPathFactory) 
     card = prepare(job_from_dict(job), folder, lambda _: None).card
     shares, valid = one_pass(job, card, folder)
     assert 0.05 < (~valid).mean() < 0.6, "the corner has to hold nodata and imagery"
-    assert sum((shares.argmax(axis=0) == k)[valid].mean() > 0.05 for k in range(len(CLASSES))) > 1, "a map of one class"
+    assert sum((shares.argmax(axis=0) == k)[valid].mean() > 0.05 for k in range(len(shares))) > 1, "a map of one class"
     return shares, valid
 
 
@@ -132,7 +121,7 @@ def test_every_way_to_cut_the_run_gives_the_one_pass(
         classes = file.read(1)
     ordered = np.sort(shares, axis=0)
     sure = valid & (ordered[-1] - ordered[-2] > 2e-4)
-    values = np.array([info.value for info in CLASSES])
+    values = np.arange(1, 6)
     np.testing.assert_array_equal(classes[sure], values[shares.argmax(axis=0)][sure])
     assert (classes[~valid] == 255).all()
 
@@ -140,15 +129,15 @@ def test_every_way_to_cut_the_run_gives_the_one_pass(
 def test_a_radius_that_is_told_too_small_is_seen(
     job: dict[str, object], reference: tuple[np.ndarray, np.ndarray], tmp_path: Path
 ) -> None:
-    """The comparison above can fail: with a radius of 2 the tiles show."""
+    """The comparison above can fail: with a radius of 4 the tiles show."""
     from fusion_mapper.models.embed import embed_card, read_embedded_card
 
     card = read_embedded_card(Path(str(job["model"])))
     assert card is not None
-    embed_card(Path(str(job["model"])), replace(card, receptive_radius=2), tmp_path / "wrong.onnx")
+    embed_card(Path(str(job["model"])), replace(card, receptive_radius=4), tmp_path / "wrong.onnx")
     cut = json.loads(json.dumps(job))
     cut["model"], cut["outputs"]["folder"] = str(tmp_path / "wrong.onnx"), str(tmp_path / "out")
-    cut["compute"]["tile"] = 32
+    cut["compute"]["tile"] = 64
     result = run_job(job_from_dict(cut), tmp_path, Voice(lambda _: None, lambda: False))
     shares, valid = reference
     with rasterio.open(result.products["probabilities"]) as file:
