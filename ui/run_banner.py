@@ -61,7 +61,8 @@ class RunBanner(QObject):
             self._announce(run, told(run), Qgis.MessageLevel.Success, ANNOUNCE)
 
     def _put_in(self, run: Run) -> None:
-        item = self._bar.createMessage(LOG_TAG, told(run))
+        # Without a title: stage, rate and time left need the room on a small screen.
+        item = self._bar.createMessage(told(run))
         item.setObjectName("FusionMapperBanner")
         self._progress = QProgressBar(item)
         self._progress.setObjectName("FusionMapperBannerProgress")
