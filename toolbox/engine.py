@@ -15,6 +15,7 @@ import sys
 import threading
 import time
 from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import IO, Optional
 
@@ -160,29 +161,50 @@ class _Child:
         """Leave nothing behind: no process, no thread, no open pipe."""
         self.stop()
         self.wait(grace)
-        self._reader.join(grace)
-        self.process.stdout.close()
+        self._reader.join(GRACE)
+        # A process that the engine left behind may still hold the other end; closing would then wait for it.
+        if not self._reader.is_alive():
+            self.process.stdout.close()
+
+
+@dataclass
+class _Heard:
+    """What a child has said so far, and until when it is waited for."""
+
+    last: Optional[Event] = None
+    """Its result or failure."""
+    strays: list[str] = field(default_factory=list)
+    cancelled: bool = False
+    deadline: Optional[float] = None
+    """On the monotonic clock; set once the child has nothing more to do."""
+
+    @property
+    def overdue(self) -> bool:
+        return self.deadline is not None and time.monotonic() > self.deadline
 
 
 def _listen(child: _Child, log: Path, on_event: OnEvent, is_cancelled: IsCancelled, grace: float) -> Result:
-    last: Optional[Event] = None
-    strays: list[str] = []
-    deadline: Optional[float] = None
+    heard = _Heard()
     for line in child.lines():
-        if deadline is None and is_cancelled():
+        if not heard.cancelled and is_cancelled():
             child.stop()
-            deadline = time.monotonic() + grace
-        if deadline is not None and time.monotonic() > deadline:
-            child.kill()
-        event = _event(line, strays) if line else None
-        if event is not None:
-            last = event if isinstance(event, (Result, Failed)) else last
+            heard.cancelled, heard.deadline = True, time.monotonic() + grace
+        event = _event(line, heard.strays) if line else None
+        if isinstance(event, (Result, Failed)):
+            # Whatever hangs on its way out (a native library's threads) has nothing more to say.
+            heard.last, heard.deadline = event, time.monotonic() + max(grace, GRACE)
+        elif event is not None:
             _tell(event, on_event)
+        if heard.overdue:
+            child.kill()
+            break
     code = child.wait(max(grace, GRACE))
-    if deadline is not None and not isinstance(last, Result):
+    if heard.cancelled and not isinstance(heard.last, Result):
         raise Cancelled("The run was cancelled.")
-    _tell_strays(strays, log, on_event)
-    return _conclude(last, code, log)
+    _tell_strays(heard.strays, log, on_event)
+    if isinstance(heard.last, Result) and heard.overdue:
+        return heard.last
+    return _conclude(heard.last, code, log)
 
 
 def _event(line: str, strays: list[str]) -> Optional[Event]:
@@ -198,8 +220,7 @@ def _tell(event: Event, on_event: OnEvent) -> None:
         raise EngineFailed(
             f"The engine speaks contract {event.contract} and this plugin {CONTRACT}; update the one that is older."
         )
-    if not isinstance(event, (Result, Failed)):
-        on_event(event)
+    on_event(event)
 
 
 def _tell_strays(strays: list[str], log: Path, on_event: OnEvent) -> None:

@@ -93,6 +93,12 @@ def test_a_result_without_a_clean_end_is_no_result(engine_of, tmp_path):
         engine.run(JOB, tmp_path, deaf, never)
 
 
+def test_an_engine_that_hangs_on_its_way_out_is_ended_and_its_result_stands(engine_of, tmp_path, monkeypatch):
+    monkeypatch.setattr("fusion_mapper.toolbox.engine.GRACE", 0.3)
+    engine = engine_of(say(Result({"classes": "x"})), "import threading; threading.Event().wait()", grace=0.3)
+    assert engine.run(JOB, tmp_path, deaf, never).products == {"classes": "x"}
+
+
 def test_lines_that_are_no_events_are_kept_and_counted(engine_of, tmp_path):
     heard = []
     engine = engine_of("say('libtiff: hello')", "say('second')", say(Result()))
