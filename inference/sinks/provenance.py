@@ -39,7 +39,7 @@ def product_tags(
     """
     tags = {"FUSION_MAPPER_GRID": grid_text(grid)}
     if card is not None:
-        tags["FUSION_MAPPER_MODEL"] = " ".join(part for part in (card.label, card.version) if part)
+        tags["FUSION_MAPPER_MODEL"] = f"{card.label} (version {card.version})" if card.version else card.label
         tags["FUSION_MAPPER_NOTICE"] = card.notice
         tags["FUSION_MAPPER_MODEL_LICENSE"] = card.license
     if model_hash:
@@ -81,11 +81,11 @@ def grid_text(grid: Grid) -> str:
 
 def _credits(card: Card | None, sources: Mapping[str, Source], attribution: Iterable[str]) -> list[str]:
     """Every credit once, in order; OpenStreetMap's for each OSM slot, even where the job does not repeat it."""
-    said = [text for source in sources.values() for text in source.attribution]
+    said = [*(text for source in sources.values() for text in source.attribution), *attribution]
     roles = {slot.name: slot.role for slot in card.slots} if card is not None else {}
     if any(roles.get(name) == "osm" for name in sources) and not any("openstreetmap" in text.lower() for text in said):
         said.append(OSM_ATTRIBUTION)
-    return list(dict.fromkeys([*said, *attribution]))
+    return list(dict.fromkeys(said))
 
 
 def _bare(path: str) -> str:

@@ -52,7 +52,7 @@ class Source(Protocol):
     """What the layers' licences ask to be said."""
 
     def read(self, window: Window) -> Patch:
-        """Values in source units on a window, which may reach beyond the grid (real values where the layer has them)."""
+        """Values in source units on a window, which may reach beyond the grid (real ones where the layer has them)."""
         ...
 
     def facts(self) -> Facts:

@@ -26,7 +26,7 @@ def tags(**sources: Source) -> dict[str, str]:
 
 def test_a_product_names_model_sources_grid_settings_and_versions():
     found = tags(imagery=Source(path="/data/secret/ortho.tif", name="My ortho", attribution=("© Survey",)))
-    assert found["FUSION_MAPPER_MODEL"] == "tiny 2"
+    assert found["FUSION_MAPPER_MODEL"] == "tiny (version 2)"
     assert found["FUSION_MAPPER_MODEL_HASH"] == "sha256:" + "ab" * 32
     assert found["FUSION_MAPPER_SOURCE_imagery"] == "My ortho"
     assert found["FUSION_MAPPER_GRID"] == "EPSG:32633; 70 × 60 pixels; transform 1, 0, 600000, 0, -1, 5000000"
