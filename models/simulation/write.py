@@ -144,6 +144,9 @@ def _write_raster(
         "compress": "deflate",
         "zlevel": 1,
     }
+    if image.dtype == np.uint8 and len(image) == 4:
+        # Left to itself, GDAL takes the fourth byte band, near infrared here, for transparency.
+        profile |= {"photometric": "RGB", "alpha": "UNSPECIFIED"}
     with rasterio.open(part, "w", **profile) as raster:
         raster.write(image)
         for band, name in enumerate(names, start=1):

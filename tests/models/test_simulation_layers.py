@@ -57,6 +57,7 @@ def test_fine_scenes_have_one_aerial_picture(tmp_path: Path) -> None:
     assert scene.early is None
     with rasterio.open(scene.imagery) as picture:
         assert picture.dtypes == ("uint8",) * 4
+        assert rasterio.enums.ColorInterp.alpha not in picture.colorinterp, "near infrared is no transparency"
         assert picture.crs.to_epsg() == 32734
 
 
