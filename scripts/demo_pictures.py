@@ -44,7 +44,7 @@ PICTURES = (
     ("fields", "space/imagery_late.tif", "fields-10m", {"fields": "fields.gpkg", "classes": "classes.tif"}),
     ("tree_cover", "space/imagery_early.tif", "treecover-10m", {"regression": "regression.tif"}),
 )
-"""Folder of the run, picture beside it, model, products from the uppermost down."""
+"""Folder of the run, picture beside it, model, products: the first is shown enlarged, the last whole."""
 
 
 def draw(demo: Path, name: str, image: str, model: str, products: dict[str, str]) -> Path:
@@ -55,6 +55,8 @@ def draw(demo: Path, name: str, image: str, model: str, products: dict[str, str]
     for product, file in products.items():
         layer = open_product(str(demo / name / file), product)
         finish_layer(layer, product, card)
+        if card.outputs[0].units:
+            layer.setName(f"{card.outputs[0].title} ({card.outputs[0].units})")
         maps.append(layer)
     project = QgsProject()
     project.setCrs(imagery.crs())
@@ -64,16 +66,14 @@ def draw(demo: Path, name: str, image: str, model: str, products: dict[str, str]
     page = QgsLayoutSize(2 * MAP_SIDE + 4 * GAP + 55, 2 * MAP_SIDE + 4 * GAP + TITLE)
     layout.pageCollection().page(0).setPageSize(page)
     _label(layout, f"{card.label}: {card.notice}")
-    for row, extent in enumerate((imagery.extent(), _detail(imagery))):
+    for row, (extent, shown) in enumerate(((imagery.extent(), maps[-1:]), (_detail(imagery), maps[:1]))):
         _map(layout, [imagery], extent, 0, row)
-        _scale_bar(layout, _map(layout, maps[:1], extent, 1, row))
-    _legend(layout, maps[:1])
+        _scale_bar(layout, _map(layout, shown, extent, 1, row))
+    _legend(layout, maps)
     path = demo / f"{name}.png"
-    settings = QgsLayoutExporter.ImageExportSettings()
-    settings.dpi = DPI
-    settings.generateWorldFile = False
-    if QgsLayoutExporter(layout).exportToImage(str(path), settings) != QgsLayoutExporter.Success:
-        raise SystemExit(f"{path} could not be drawn.")
+    picture = QgsLayoutExporter(layout).renderPageToImage(0, dpi=DPI)
+    if not picture.save(str(path)):
+        raise SystemExit(f"{path} could not be written.")
     return path
 
 
@@ -127,6 +127,7 @@ def _scale_bar(layout: QgsPrintLayout, linked: QgsLayoutItemMap) -> None:
     bar.setLinkedMap(linked)
     bar.setUnits(QgsUnitTypes.DistanceMeters)
     bar.applyDefaultSize(QgsUnitTypes.DistanceMeters)
+    bar.setNumberOfSegments(1)
     layout.addLayoutItem(bar)
     place = linked.positionWithUnits()
     bar.attemptMove(QgsLayoutPoint(2 * MAP_SIDE + 3 * GAP, place.y() + MAP_SIDE - 16))
