@@ -69,7 +69,8 @@ def run_job(job: Job, base: Path, voice: Voice) -> events.Result:
     products = Assembler(prepared, store, tags, voice).write_all()
     _write_record(prepared, session, plan, products, warnings.told, time.monotonic() - began)
     store.clear()
-    return events.Result({name: str(path) for name, path in products.items()}, {"warnings": warnings.told})
+    report = {"warnings": warnings.told, "attribution": attribution}
+    return events.Result({name: str(path) for name, path in products.items()}, report)
 
 
 def _session(prepared: Prepared) -> tuple[Session | None, int]:

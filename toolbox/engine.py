@@ -237,7 +237,7 @@ def _conclude(last: Optional[Event], code: int, log: Path) -> Result:
     if code == _CANCELLED_CODE:
         raise Cancelled("The run was cancelled.")
     if isinstance(last, Failed):
-        raise EngineFailed(last.text, last.code, last.details or _tail(log))
+        raise EngineFailed(last.text, last.code, last.details)
     raise EngineCrashed(
         f"The engine ended with exit code {code} and without a result; its last words are in the details.",
         code,

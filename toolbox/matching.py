@@ -75,7 +75,7 @@ class Binding:
             nodata=next((raster.nodata for raster in self.rasters if raster.nodata is not None), None),
             ignore_mask=any(raster.ignore_mask for raster in self.rasters),
             unreadable=unreadable,
-            name=", ".join(layer.name for layer in layers) or None,
+            name=", ".join(dict.fromkeys(layer.name for layer in layers)) or None,
             attribution=tuple(dict.fromkeys(line for layer in layers for line in layer.attribution)),
         )
         if self.stacked:

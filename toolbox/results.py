@@ -41,6 +41,8 @@ from .styles import style_layer
 #: Processing holds finishers by C++ pointers, and in a model the algorithm is gone long before they are called: without
 #: a reference here the styling would silently vanish. No run loads so many layers that the oldest are still awaited.
 _KEPT: deque[ProductFinisher] = deque(maxlen=1024)
+#: Output of the algorithm that holds what licences ask to be said, divided by semicolons.
+ATTRIBUTION = "ATTRIBUTION"
 #: Property of a layer tree group that names its run.
 _RUN_PROPERTY = "fusion_mapper/run"
 
@@ -85,7 +87,6 @@ def add_run_to_project(
     card: Card,
     title: str,
     project: Optional[QgsProject] = None,
-    attribution: Sequence[str] = (),
 ) -> QgsLayerTreeGroup:
     """Load a run's products into a new group on top of the project's layer tree; main thread.
 
@@ -99,12 +100,16 @@ def add_run_to_project(
         if not isinstance(path, str) or product.kind == "table":
             continue
         layer = open_product(path, product.name)
-        finish_layer(layer, product.name, card, attribution)
+        finish_layer(layer, product.name, card, _credits(results))
         project.addMapLayer(layer, False)
         node = group.addLayer(layer)
         node.setItemVisibilityChecked(product.shown)
         node.setExpanded(product.shown)
     return group
+
+
+def _credits(results: Mapping[str, object]) -> list[str]:
+    return [line for line in str(results.get(ATTRIBUTION) or "").split("; ") if line]
 
 
 def open_product(path: str, product: str) -> QgsMapLayer:

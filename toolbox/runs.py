@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import secrets
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Optional, Protocol
@@ -16,7 +16,7 @@ from typing import Optional, Protocol
 from qgis.core import QgsCoordinateReferenceSystem, QgsCoordinateTransformContext, QgsRectangle
 
 from ..inference.errors import Cancelled, SourceError
-from ..inference.events import Event, Progress, Result, Started, Warn
+from ..inference.events import Event, Progress, Started, Warn
 from ..inference.job import Compute, GridSpec, Job, Outputs, Source
 from ..models.card import Card
 from .engine import Engine
@@ -72,6 +72,7 @@ class FinishedRun:
     products: dict[str, str]
     """Product name → absolute path."""
     attribution: tuple[str, ...]
+    """What the licences of the layers ask to be said."""
     folder: Path
 
 
@@ -106,12 +107,7 @@ def execute(request: RunRequest, engine: Engine, listener: Listener) -> Finished
     if listener.is_cancelled():
         raise Cancelled("The run was cancelled.")
     result = engine.run(job, folder, hear, listener.is_cancelled)
-    return _finished(result, job, folder)
-
-
-def _finished(result: Result, job: Job, folder: Path) -> FinishedRun:
-    said = [line for source in job.sources.values() for line in source.attribution]
-    return FinishedRun(dict(result.products), tuple(dict.fromkeys(said)), folder)
+    return FinishedRun(dict(result.products), tuple(result.report.get("attribution", ())), folder)
 
 
 def _hearer(listener: Listener) -> Callable[[Event], None]:
@@ -160,7 +156,7 @@ class _Builder:
         area = self._staged_area()
         if area is not None:
             spec = replace(spec, area=area.as_area())
-        drawn = [raster for binding in bindings.values() for raster in binding.rasters if raster.staging]
+        drawn = [raster for binding in bindings.values() for raster in binding.rasters if _is_service(raster)]
         if drawn:
             grid = self._ask_grid(bindings, spec, engine, folder, hear)
             on_grid = {raster.id: stage_raster(raster, self.stage, grid) for raster in drawn}
@@ -200,23 +196,10 @@ class _Builder:
             return PixelGrid(_crs(spec.extent_crs), QgsRectangle(xmin, ymin, xmax, ymax), 0, 0)
         if area is not None:
             return PixelGrid(area.crs, area.extent, 0, 0) if area.extent else None
-        first = self.request.reference or self._first_raster()
+        first = self.request.reference or first_raster(self.request.card, self.bindings)
         if first is None or not all(first.size) or not first.crs.isValid():
             return None
         return PixelGrid(first.crs, first.extent, 0, 0)
-
-    def _first_raster(self) -> Optional[RasterInput]:
-        """The layer from which the engine takes the grid: of the first imagery slot, else of the first raster slot.
-
-        Of a mosaic it is not the whole extent, so a mosaic tells nothing.
-        """
-        for roles in (("imagery",), ("raster", "dem", "prior")):
-            for slot in self.request.card.slots:
-                binding = self.bindings.get(slot.name)
-                if slot.role in roles and binding and binding.rasters:
-                    mosaic = len(binding.rasters) > 1 and not binding.stacked
-                    return None if mosaic else binding.rasters[0]
-        return None
 
     def _grid(self, bindings: dict[str, Binding]) -> GridSpec:
         """The grid as asked for; made explicit where the layer it would be taken from has yet to be drawn on it."""
@@ -225,14 +208,11 @@ class _Builder:
             return replace(spec, reference=REFERENCE)
         if not any(raster.staging for binding in bindings.values() for raster in binding.rasters):
             return spec
+        refuse_endless(self.request.card, self.bindings, spec, self.request.area is not None)
         spec = replace(spec, resolution=spec.resolution or self.request.card.gsd)
-        first = self._first_raster()
-        if first is None or first.staging is None or first.staging.kind != "render":
+        first = first_raster(self.request.card, self.bindings)
+        if first is None or not _is_service(first):
             return spec
-        if spec.extent is None and self.request.area is None:
-            raise SourceError(f"'{first.name}' is a map service without an end; choose an extent or an area to map.")
-        if spec.resolution is None:
-            raise SourceError(f"'{first.name}' is a map service without pixels of its own; set a resolution in metres.")
         return replace(spec, crs=spec.crs or _code(first.crs), native=False)
 
     def _ask_grid(
@@ -261,6 +241,35 @@ class _Builder:
             reference = stage_raster(self.request.reference, self.stage, self._near())
             sources[REFERENCE] = Source(path=reference.opened(), name=reference.name)
         return sources
+
+
+def first_raster(card: Card, bindings: Mapping[str, Binding]) -> Optional[RasterInput]:
+    """The layer from which the engine takes the grid: of the first imagery slot, else of the first raster slot.
+
+    One tile of a mosaic is not its whole extent, so a mosaic tells nothing.
+    """
+    for roles in (("imagery",), ("raster", "dem", "prior")):
+        for slot in card.slots:
+            binding = bindings.get(slot.name)
+            if slot.role in roles and binding and binding.rasters:
+                mosaic = len(binding.rasters) > 1 and not binding.stacked
+                return None if mosaic else binding.rasters[0]
+    return None
+
+
+def refuse_endless(card: Card, bindings: Mapping[str, Binding], spec: GridSpec, has_area: bool) -> None:
+    """Raise SourceError where the grid would be that of a map service, which has neither end nor pixels."""
+    first = first_raster(card, bindings)
+    if first is None or not _is_service(first):
+        return
+    if spec.extent is None and not has_area:
+        raise SourceError(f"'{first.name}' is a map service without an end; choose an extent or an area to map.")
+    if spec.resolution is None and card.gsd is None:
+        raise SourceError(f"'{first.name}' is a map service without pixels of its own; set a resolution in metres.")
+
+
+def _is_service(raster: RasterInput) -> bool:
+    return raster.staging is not None and raster.staging.kind == "render"
 
 
 def _deaf(_event: Event) -> None:

@@ -2,23 +2,25 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from typing import Optional
+from typing import Union
 
 from qgis.core import (
     QgsCategorizedSymbolRenderer,
     QgsColorRamp,
     QgsColorRampShader,
+    QgsFeatureRenderer,
     QgsFillSymbol,
     QgsGradientColorRamp,
+    QgsMapLayer,
     QgsPalettedRasterRenderer,
     QgsRasterBandStats,
     QgsRasterLayer,
+    QgsRasterRenderer,
     QgsRasterShader,
     QgsRendererCategory,
     QgsSingleBandPseudoColorRenderer,
+    QgsSingleSymbolRenderer,
     QgsStyle,
-    QgsVectorLayer,
 )
 from qgis.PyQt.QtGui import QColor
 
@@ -29,27 +31,37 @@ from ..models.palette import class_color
 _SAMPLE = 62500
 #: Steps of a ramp's legend.
 _STEPS = 5
+#: The tasks whose head a product is of.
+_TASKS = {
+    "classes": ("semantic-segmentation", "field-boundaries"),
+    "polygons": ("semantic-segmentation", "field-boundaries"),
+    "fields": ("field-boundaries",),
+    "regression": ("pixel-regression",),
+}
 #: Column of the class value in polygons.
-CLASS_COLUMN = "value"
+CLASS_COLUMN = "class"
 
 
-def style_layer(layer: QgsRasterLayer | QgsVectorLayer, product: str, card: Card) -> None:
+def style_layer(layer: QgsMapLayer, product: str, card: Card) -> None:
     """Give a result its look; a product without one (probabilities, the stack) keeps QGIS's own."""
-    if product in ("classes", "polygons", "fields"):
-        output = _output(
-            card, ("field-boundaries",) if product == "fields" else ("semantic-segmentation", "field-boundaries")
-        )
-        if output is not None and isinstance(layer, QgsRasterLayer):
-            layer.setRenderer(class_renderer(layer, output))
-        elif output is not None:
-            layer.setRenderer(polygon_renderer(layer, output))
-    elif product == "regression":
-        output = _output(card, ("pixel-regression",))
-        if output is not None:
-            layer.setRenderer(value_renderer(layer, _range(layer, output), ramp_named(output.ramp), output.units))
-    elif product in ("confidence", "entropy"):
-        grey = QgsGradientColorRamp(QColor("#000000"), QColor("#ffffff"))
-        layer.setRenderer(value_renderer(layer, (0.0, 1.0), grey))
+    renderer = _renderer(layer, product, card)
+    if renderer is not None:
+        layer.setRenderer(renderer)
+
+
+def _renderer(layer: QgsMapLayer, product: str, card: Card) -> Union[QgsRasterRenderer, QgsFeatureRenderer, None]:
+    if product in ("confidence", "entropy"):
+        return value_renderer(layer, (0.0, 1.0), QgsGradientColorRamp(QColor("#000000"), QColor("#ffffff")))
+    output = next((output for output in card.outputs if output.task in _TASKS.get(product, ())), None)
+    if output is None:
+        return None
+    if product == "classes":
+        return class_renderer(layer, output)
+    if product == "polygons":
+        return polygon_renderer(output)
+    if product == "fields":
+        return parcel_renderer(output)
+    return value_renderer(layer, _range(layer, output), ramp_named(output.ramp), output.units)
 
 
 def class_renderer(layer: QgsRasterLayer, output: Output) -> QgsPalettedRasterRenderer:
@@ -61,7 +73,7 @@ def class_renderer(layer: QgsRasterLayer, output: Output) -> QgsPalettedRasterRe
     return QgsPalettedRasterRenderer(layer.dataProvider(), 1, classes)
 
 
-def polygon_renderer(layer: QgsVectorLayer, output: Output) -> QgsCategorizedSymbolRenderer:
+def polygon_renderer(output: Output) -> QgsCategorizedSymbolRenderer:
     """One category a class; polygons are drawn with a thin outline of the same hue, so that neighbours stay apart."""
     categories = []
     for index, info in enumerate(output.classes):
@@ -71,7 +83,21 @@ def polygon_renderer(layer: QgsVectorLayer, output: Output) -> QgsCategorizedSym
         )
         symbol.setOpacity(0.7)
         categories.append(QgsRendererCategory(info.value, symbol, info.name))
-    return QgsCategorizedSymbolRenderer(_class_column(layer), categories)
+    return QgsCategorizedSymbolRenderer(CLASS_COLUMN, categories)
+
+
+def parcel_renderer(output: Output) -> QgsSingleSymbolRenderer:
+    """Every parcel as an outline in the colour of the field class, lightly filled."""
+    index, info = next(pair for pair in enumerate(output.classes) if pair[1].value == output.field)
+    color = QColor(class_color(info, index))
+    symbol = QgsFillSymbol.createSimple(
+        {
+            "color": f"{color.red()},{color.green()},{color.blue()},70",
+            "outline_color": color.darker(180).name(),
+            "outline_width": "0.3",
+        }
+    )
+    return QgsSingleSymbolRenderer(symbol)
 
 
 def value_renderer(
@@ -114,12 +140,3 @@ def _range(layer: QgsRasterLayer, output: Output) -> tuple[float, float]:
     found = layer.dataProvider().bandStatistics(1, wanted, layer.extent(), _SAMPLE)
     low, high = found.minimumValue, found.maximumValue
     return (low, high) if low < high else (low, low + 1.0)
-
-
-def _output(card: Card, tasks: Sequence[str]) -> Optional[Output]:
-    return next((output for output in card.outputs if output.task in tasks), None)
-
-
-def _class_column(layer: QgsVectorLayer) -> str:
-    names = layer.fields().names()
-    return CLASS_COLUMN if CLASS_COLUMN in names else next((name for name in names if "class" in name), CLASS_COLUMN)

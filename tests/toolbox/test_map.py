@@ -125,9 +125,10 @@ def test_loaded_results_are_styled_from_the_card_in_one_group(provider, landcove
         (2, "Bright"),
         (3, "Road"),
     ]
-    assert polygons.fields().lookupField(polygons.renderer().classAttribute()) >= 0
+    assert {feature[polygons.renderer().classAttribute()] for feature in polygons.getFeatures()} == {1, 2, 3}
     assert confidence.renderer().classificationMax() == 1.0
     assert "For tests." in classes.metadata().abstract()
+    assert "OpenStreetMap contributors" in " ".join(classes.metadata().rights())
 
 
 def test_the_window_loads_the_natural_product_when_the_default_does_not_fit(provider, trees, context, ears, project):
@@ -162,6 +163,7 @@ def test_the_dock_s_way_runs_in_the_background(
     card = find_model((), str(models / "tiny-landcover.onnx")).card
     group = add_run_to_project(results, card, run_title(card, "3420B"))
     assert [node.name() for node in group.children()] == ["Map"]
+    assert "OpenStreetMap contributors" in group.children()[0].layer().attribution()
 
 
 def test_a_cancelled_run_leaves_nothing(provider, landcover, context, ears, tmp_path):
@@ -212,4 +214,18 @@ def _in_memory(layer: QgsVectorLayer) -> QgsVectorLayer:
 
 
 def _bytes_of(layer: QgsRasterLayer) -> bytes:
-    return bytes(layer.dataProvider().block(1, layer.extent(), layer.width(), layer.height()).data())
+    # The block must outlive its data, which it only lends.
+    block = layer.dataProvider().block(1, layer.extent(), layer.width(), layer.height())
+    return bytes(block.data())
+
+
+def test_a_real_run_stops_in_mid_work(provider, landcover, context, ears, tmp_path):
+    """The whole aerial tile at half a metre would take minutes; it is cancelled at the first sign of progress."""
+    ears.progressChanged.connect(lambda percent: percent > 0 and ears.cancel())
+    path = tmp_path / "classes.tif"
+    everything = {name: value for name, value in landcover.items() if name != "EXTENT"}
+    algorithm = provider.algorithm("map").create()
+    results, _ = algorithm.run({**everything, "RESOLUTION": 0.5, "CLASSES": str(path)}, context, ears)
+    assert results == {}
+    assert not path.exists()
+    assert not ears.errors

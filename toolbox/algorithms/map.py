@@ -9,6 +9,7 @@ from typing import Optional
 
 from qgis.core import (
     QgsProcessingContext,
+    QgsProcessingOutputString,
     QgsProcessingParameterFileDestination,
     QgsProcessingParameterFolderDestination,
     QgsProcessingParameterNumber,
@@ -22,8 +23,8 @@ from ...models.card import Card
 from ..matching import Given, match
 from ..models import ModelChoice
 from ..products import BY_NAME, PRODUCTS, Product, natural_products, possible_products
-from ..results import RunLabel, finish_when_loaded, load_when_done, run_title
-from ..runs import RunRequest, new_run_folder
+from ..results import ATTRIBUTION, RunLabel, finish_when_loaded, load_when_done, run_title
+from ..runs import RunRequest, new_run_folder, refuse_endless
 from ..sources import VectorInput
 from .base import FeedbackListener, FusionAlgorithm, is_chosen, temporary_folder, tr, wants_loading
 from .compute import add_compute, given_compute
@@ -87,19 +88,21 @@ class MapAlgorithm(FusionAlgorithm):
             tr("Keeps the job, the run's record and products without a path of their own; a broken run resumes in it."),
             advanced=True,
         )
+        self.addOutput(QgsProcessingOutputString(ATTRIBUTION, tr("Attribution that the layers' licences ask for")))
 
     def collect(self, parameters: dict[str, object], context: QgsProcessingContext) -> _Collected:
         model = given_model(self, parameters, context)
         if model is None:
             raise RequestError("No model was chosen; give the path of an ONNX file or the name of an installed model.")
         given = given_layers(self, parameters, context)
+        grid, area = given_grid(self, parameters, context), given_area(self, parameters, context)
         if model.card is not None:
-            match(model.card, given)
+            refuse_endless(model.card, match(model.card, given).bindings, grid, area is not None)
         return _Collected(
             model=model,
             given=given,
-            grid=given_grid(self, parameters, context),
-            area=given_area(self, parameters, context),
+            grid=grid,
+            area=area,
             compute=given_compute(self, parameters, context),
             outputs=self._shaping(parameters, context),
             unreadable=self.parameterAsEnumString(parameters, "UNREADABLE", context),
@@ -131,7 +134,11 @@ class MapAlgorithm(FusionAlgorithm):
         done = self.run_engine(request, listener)
         label = RunLabel(card, run_title(card, collected.place), done.attribution)
         self._load(done.products, label, parameters, context)
-        return {"FOLDER": str(done.folder), **{BY_NAME[name].parameter: path for name, path in done.products.items()}}
+        return {
+            "FOLDER": str(done.folder),
+            ATTRIBUTION: "; ".join(done.attribution),
+            **{BY_NAME[name].parameter: path for name, path in done.products.items()},
+        }
 
     def _add_shaping(self) -> None:
         number = QgsProcessingParameterNumber

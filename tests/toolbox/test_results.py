@@ -1,0 +1,55 @@
+"""Results as layers: starter models on real layers, loaded and styled."""
+
+from __future__ import annotations
+
+import pytest
+from fusion_mapper.toolbox.models import choose_model
+from fusion_mapper.toolbox.products import natural_products, possible_products
+from fusion_mapper.toolbox.results import add_run_to_project, map_parameters, run_title
+from qgis import processing
+from qgis.core import QgsFillSymbol, QgsRasterLayer
+
+
+@pytest.fixture
+def inn(shared_data, project):
+    layer = QgsRasterLayer(str(shared_data / "inn_valley_s2" / "inference-img.tif"), "Inn valley")
+    project.addMapLayer(layer, False)
+    return layer
+
+
+def test_a_models_kind_says_what_it_can_make():
+    assert natural_products(choose_model("landcover-rgb-1m").card) == ("classes",)
+    assert natural_products(choose_model("fields-10m").card) == ("fields",)
+    assert natural_products(choose_model("treecover-10m").card) == ("regression",)
+    assert "fields" not in possible_products(choose_model("landcover-rgb-1m").card)
+    assert "classes" not in possible_products(choose_model("treecover-10m").card)
+
+
+def test_fields_of_two_dates_are_parcels_in_one_group(provider, engine_python, inn, context, ears, project, tmp_path):
+    model = choose_model("fields-10m")
+    x, y = inn.extent().center().x(), inn.extent().center().y()
+    parameters = map_parameters(
+        model.path,
+        imagery=[inn],
+        products={"fields": str(tmp_path / "fields.gpkg"), "summary": str(tmp_path / "summary.csv")},
+        EXTENT=f"{x},{x + 1500},{y},{y + 1500} [EPSG:32633]",
+    )
+    results = processing.run("fusion_mapper:map", parameters, context=context, feedback=ears)
+    group = add_run_to_project(results, model.card, run_title(model.card, inn.name()))
+    (node,) = group.children()
+    assert node.name() == "Fields"
+    assert node.layer().featureCount() > 0
+    assert isinstance(node.layer().renderer().symbol(), QgsFillSymbol)
+    assert (tmp_path / "summary.csv").read_text().count("\n") > 1
+    assert any("bands 5, 6, 7, 8 of 'Inn valley'" in text for text in ears.said)
+
+
+def test_two_runs_of_one_minute_have_a_group_each(provider, engine_python, inn, context, ears, project):
+    x, y = inn.extent().center().x(), inn.extent().center().y()
+    parameters = map_parameters(
+        "fields-10m", imagery=[inn], products={"classes": None}, EXTENT=f"{x},{x + 300},{y},{y + 300} [EPSG:32633]"
+    )
+    for _ in range(2):
+        processing.runAndLoadResults("fusion_mapper:map", dict(parameters), feedback=ears, context=context)
+    groups = project.layerTreeRoot().children()
+    assert [len(group.children()) for group in groups] == [1, 1]
