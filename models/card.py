@@ -23,6 +23,9 @@ BLOCK = "fusion:card"
 ONNX_KEY = "fusion_mapper.card"
 MAX_BYTES = 4 * 2**20
 
+#: Facts without which a result would be a guess. Others (GSD, class names) have honest stand-ins.
+_NEEDED = ("task", "scaling", "channels", "layout", "location", "role")
+
 Role = Literal["imagery", "osm", "dem", "prior", "location", "raster"]
 Layout = Literal["NCHW", "NCTHW", "vector"]
 Missing = Literal["required", "fill", "mask_channel"]
@@ -247,6 +250,11 @@ class Card:
                 return slot
         known = ", ".join(slot.name for slot in self.slots)
         raise CardError(f"The model '{self.name}' has no slot '{name}'; its slots are {known}.")
+
+    @property
+    def blocking(self) -> tuple[str, ...]:
+        """The unknown fields without which a run would be a guess; the others have honest stand-ins."""
+        return tuple(name for name in self.unknown if name.rpartition(".")[2] in _NEEDED)
 
     @property
     def label(self) -> str:

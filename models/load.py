@@ -20,10 +20,6 @@ from .repair import repair
 
 Convention = Literal["fusion-mapper", "deepness", "geoai", "mlm", "bare"]
 
-#: Facts without which a result would be a guess. Others (GSD, class names) have honest stand-ins.
-_NEEDED = ("task", "scaling", "channels", "layout", "location", "role")
-
-
 @dataclass(frozen=True)
 class LoadedModel:
     """An ONNX file with the card that agrees with it."""
@@ -70,10 +66,9 @@ def load_model(path: Path) -> LoadedModel:
 
 def require_complete(card: Card) -> None:
     """Refuse a card that lacks what a run needs; raises CardError listing the fields."""
-    missing = [name for name in card.unknown if name.rpartition(".")[2] in _NEEDED]
-    if missing:
+    if card.blocking:
         raise CardError(
-            f"The model '{card.label}' does not tell {', '.join(missing)}; import it first and fill these in."
+            f"The model '{card.label}' does not tell {', '.join(card.blocking)}; import it first and fill these in."
         )
 
 

@@ -164,9 +164,9 @@ class FusionDock(QgsDockWidget):
         model = self.model.model()
         if model is None:
             return tr("Choose a model.")
-        if model.card.unknown:
+        if model.card.blocking:
             text = tr("The model's card does not tell {fields}; complete it first.")
-            return text.format(fields=", ".join(model.card.unknown))
+            return text.format(fields=", ".join(model.card.blocking))
         if self.slots.problem():
             return self.slots.problem()
         if self.area.extent() is None:

@@ -120,9 +120,9 @@ def test_at_least_one_result_is_asked_for(qtbot, dock, look_at, aerial):
 
 def test_an_incomplete_card_cannot_be_run(qtbot, dock, window, tmp_path, landcover, look_at, aerial):
     look_at(aerial)
-    card = replace(landcover, unknown=("gsd",))
+    card = replace(landcover, unknown=("gsd", "slots[0].scaling"))
     dock.model._combo.setCurrentIndex(dock.model._add(Installed(tmp_path / "x.onnx", tmp_path / "x.json", card)))
-    assert reason(dock) == "The model's card does not tell gsd; complete it first."
+    assert reason(dock) == "The model's card does not tell slots[0].scaling; complete it first."
 
 
 def test_the_tab_key_goes_from_top_to_bottom(dock):
