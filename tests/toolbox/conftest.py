@@ -42,9 +42,9 @@ def models(engine_python, tmp_path_factory) -> Path:
     return folder
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="module")
 def provider(qgis_app, qgis_processing):
-    """The provider, registered as QGIS does."""
+    """The provider, registered as QGIS does; gone after the module, since other tests register their own."""
     from fusion_mapper.toolbox.provider import FusionMapperProvider
 
     provider = FusionMapperProvider()
