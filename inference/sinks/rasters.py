@@ -61,18 +61,6 @@ def missing_spec(slots: Sequence[str]) -> RasterSpec:
     return RasterSpec(np.dtype(np.uint8), 255, tuple(slots))
 
 
-def write_raster(
-    path: Path,
-    grid: Grid,
-    product: str,
-    output: Output,
-    blocks: Iterable[tuple[Window, np.ndarray]],
-    tags: Mapping[str, str],
-) -> None:
-    """Write one product of a model output; `write_cog` tells the rest."""
-    write_cog(path, grid, raster_spec(product, output), blocks, tags)
-
-
 def write_cog(
     path: Path,
     grid: Grid,

@@ -12,8 +12,12 @@ import pytest
 import rasterio
 from classmaps import NAMES, cut, landscape, utm
 from fusion_mapper.inference.errors import RequestError
-from fusion_mapper.inference.sinks.rasters import missing_spec, stack_spec, write_cog, write_raster
+from fusion_mapper.inference.sinks.rasters import missing_spec, raster_spec, stack_spec, write_cog
 from fusion_mapper.models.card import ClassInfo, Output
+
+
+def write_raster(path, grid, product, output, blocks, tags):
+    write_cog(path, grid, raster_spec(product, output), blocks, tags)
 
 
 def test_classes_come_back_with_colours_names_and_overviews(tmp_path, land_cover):
