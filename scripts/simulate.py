@@ -27,9 +27,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("folder", type=Path)
     parser.add_argument("--size", type=int, default=4096, help="pixels along a side")
-    parser.add_argument(
-        "--gsd", type=float, default=1.0, help="metres: 1 for land cover, 10 for fields, trees"
-    )
+    parser.add_argument("--gsd", type=float, default=1.0, help="metres: 1 for land cover, 10 for fields, trees")
     parser.add_argument("--region", type=int, default=0)
     parser.add_argument("--seed", type=int, default=1)
     choice = parser.parse_args()
