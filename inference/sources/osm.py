@@ -142,7 +142,7 @@ class OsmSource:
 
     def __init__(self, channels: tuple[str, ...], rasters: OsmRasters, spec: SourceSpec) -> None:
         self.channels = channels
-        self.attribution = spec.attribution or rasters.layers.attribution
+        self.attribution = rasters.layers.attribution(spec.attribution)
         self._rasters = rasters
 
     def read(self, window: Window) -> Patch:

@@ -78,10 +78,15 @@ class OsmLayers:
             for sentence in several:
                 context.warn(sentence)
 
-    @property
-    def attribution(self) -> tuple[str, ...]:
-        """OpenStreetMap's credit where any layer looks like its data."""
-        return (OSM_CREDIT,) if any(looks_like_osm(reader.original) for reader, _ in self.parts) else ()
+    def attribution(self, told: tuple[str, ...]) -> tuple[str, ...]:
+        """What was told of the layers' licences, and OpenStreetMap's credit where a layer looks like its data.
+
+        One layer's credit does not stand for its neighbours': OpenStreetMap's is left out only where it was told.
+        """
+        credited = any("openstreetmap" in text.lower() for text in told)
+        if credited or not any(looks_like_osm(reader.original) for reader, _ in self.parts):
+            return told
+        return (*told, OSM_CREDIT)
 
     def read(self, bounds: Bounds) -> Matches:
         """Features within `bounds` (grid CRS) that any recipe wants, each read once for all of them."""

@@ -68,8 +68,7 @@ class PriorSource:
         if recipe is None:
             raise RequestError(f"The slot '{slot.name}' has no prior recipe.")
         self.channels = tuple(channel.name for channel in slot.channels)
-        credits_ = additions.layers.attribution if additions else ()
-        self.attribution = spec.attribution or (*coarse.attribution, *credits_)
+        self.attribution = additions.layers.attribution(spec.attribution) if additions else spec.attribution
         self._name = spec.name or slot.name
         self._recipe = recipe
         self._coarse = coarse
