@@ -2,12 +2,10 @@
 
 from __future__ import annotations
 
-import os
-import shutil
-import subprocess
 
 import pytest
 from qgis.core import QgsRasterLayer
+from qgis_command import qgis_command
 
 TOWN = "20.5220,20.5245,-34.0490,-34.0470 [EPSG:4326]"
 
@@ -15,26 +13,7 @@ TOWN = "20.5220,20.5245,-34.0490,-34.0470 [EPSG:4326]"
 @pytest.fixture(scope="module")
 def qgis_process(repository_root, tmp_path_factory):
     """Calls qgis_process with the plugin enabled, in a profile of its own."""
-    program = shutil.which("qgis_process.bin") or shutil.which("qgis_process")
-    if program is None:
-        pytest.skip("qgis_process is not installed")
-    home = tmp_path_factory.mktemp("profile")
-    plugins = home / "plugins"
-    plugins.mkdir()
-    (plugins / "fusion_mapper").symlink_to(repository_root)
-    environment = {
-        **os.environ,
-        "QT_QPA_PLATFORM": "offscreen",
-        "QGIS_PLUGINPATH": str(plugins),
-        "QGIS_CUSTOM_CONFIG_PATH": str(home),
-        "XDG_DATA_HOME": str(home),
-    }
-
-    def run(*words: str) -> subprocess.CompletedProcess[str]:
-        return subprocess.run([program, *words], env=environment, capture_output=True, text=True, check=False)
-
-    assert run("plugins", "enable", "fusion_mapper").returncode == 0
-    return run
+    return qgis_command(repository_root, tmp_path_factory.mktemp("profile"))
 
 
 def test_a_map_is_made(qgis_process, models, shared_data, tmp_path):
