@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-
 import pytest
 from qgis.core import QgsRasterLayer
 from qgis_command import qgis_command
