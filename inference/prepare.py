@@ -13,6 +13,7 @@ from .errors import RequestError
 from .grid import Grid
 from .inputs import input_shapes
 from .job import PRODUCTS, Job, resolve
+from .job import Source as SourceSpec
 from .lattice import BlockLayout, Lattice, make_blocks, make_lattice
 from .rungrid import build_grid
 from .sinks.encode import products_of
@@ -21,6 +22,8 @@ from .sources.raster_grid import native_grid
 
 #: Bytes that the arrays of one block may take for each worker, unless the job sets a ceiling.
 BLOCK_BYTES = 192 * 2**20
+#: Products that need no model.
+ASIDES = frozenset({"stack", "missing"})
 
 
 @dataclass(frozen=True)
@@ -40,14 +43,18 @@ class Prepared:
     warnings: tuple[str, ...]
 
     def open_sources(self, context: Context) -> dict[str, Source]:
-        """Open every slot that the job binds a layer to."""
-        bound = [slot for slot in self.card.slots if slot.name in self.job.sources]
-        return {slot.name: open_source(slot, self.job.sources[slot.name], self.grid, context) for slot in bound}
+        """Open every slot that the job binds a layer to, and those of locations, which need none."""
+        bound = dict(self.job.sources)
+        for slot in self.card.slots:
+            if slot.role == "location":
+                bound.setdefault(slot.name, SourceSpec())
+        slots = [slot for slot in self.card.slots if slot.name in bound]
+        return {slot.name: open_source(slot, bound[slot.name], self.grid, context) for slot in slots}
 
     @property
     def runs_model(self) -> bool:
-        """False when only the stack is asked for."""
-        return self.model is not None and set(self.products) != {"stack"}
+        """False when nothing is asked for that needs it."""
+        return self.model is not None and not set(self.products) <= ASIDES
 
 
 def prepare(job: Job, base: Path, warn: Callable[[str], None]) -> Prepared:
@@ -122,7 +129,7 @@ def _products(job: Job, card: Card, base: Path) -> dict[str, Path]:
         named = {"regression": None} if tasks == {"pixel-regression"} else {"classes": None}
         if not card.outputs:
             named = {"stack": None}
-    possible = {"stack", "missing"}.union(*(products_of(output) for output in card.outputs))
+    possible = ASIDES.union(*(products_of(output) for output in card.outputs))
     for name in named:
         if name not in possible:
             raise RequestError(

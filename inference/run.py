@@ -40,11 +40,7 @@ def run_job(job: Job, base: Path, voice: Voice) -> events.Result:
     for sentence in prepared.warnings:
         warnings.tell(sentence)
     context = Context(base, prepared.folder, warnings.tell)
-    sources = prepared.open_sources(context)
-    attribution = sorted({line for source in sources.values() for line in source.attribution})
-    fingerprints = {name: source.fingerprint() for name, source in sources.items()}
-    for source in sources.values():
-        source.close()
+    fingerprints, attribution = _survey(prepared, context)
     session, batch = _session(prepared)
     if session and session.info.reason and job.compute.device != "auto":
         warnings.tell(session.info.reason)
@@ -57,16 +53,7 @@ def run_job(job: Job, base: Path, voice: Voice) -> events.Result:
     run_blocks(BlockRun(prepared, context, store, session, batch), voice)
     if store.not_finite:
         warnings.tell(f"The model answered NaN or infinity for {store.not_finite:,} pixels; they are nodata.")
-    tags = product_tags(
-        prepared.card if prepared.model else None,
-        prepared.model.sha256 if prepared.model else None,
-        job.sources,
-        prepared.grid,
-        _settings(prepared, session),
-        {"fusion_mapper": ENGINE_VERSION, **library_versions()},
-        attribution,
-    )
-    products = Assembler(prepared, store, tags, voice).write_all()
+    products = Assembler(prepared, store, _tags(prepared, session, attribution), voice).write_all()
     _write_record(prepared, session, plan, products, warnings.told, time.monotonic() - began)
     store.clear()
     report = {"warnings": warnings.told, "attribution": attribution}
@@ -89,6 +76,29 @@ def _started(info: SessionInfo | None) -> events.Started:
         return events.Started(ENGINE_VERSION)
     return events.Started(
         ENGINE_VERSION, backend=info.backend, device=info.device, precision=info.precision, reason=info.reason
+    )
+
+
+def _survey(prepared: Prepared, context: Context) -> tuple[dict[str, str], list[str]]:
+    """Fingerprints of the sources by slot, and what their licences ask for."""
+    sources = prepared.open_sources(context)
+    try:
+        credited = {line for source in sources.values() for line in source.attribution}
+        return {name: source.fingerprint() for name, source in sources.items()}, sorted(credited)
+    finally:
+        for source in sources.values():
+            source.close()
+
+
+def _tags(prepared: Prepared, session: Session | None, attribution: list[str]) -> dict[str, str]:
+    return product_tags(
+        prepared.card if prepared.model else None,
+        prepared.model.sha256 if prepared.model else None,
+        prepared.job.sources,
+        prepared.grid,
+        _settings(prepared, session),
+        {"fusion_mapper": ENGINE_VERSION, **library_versions()},
+        attribution,
     )
 
 
@@ -121,4 +131,3 @@ def _write_record(
         "warnings": warnings,
     }
     write_atomically(prepared.folder / "run.json", json.dumps(record, indent=1).encode())
-

@@ -199,7 +199,7 @@ def test_a_location_vector_is_evaluated_at_centres_that_the_blocks_do_not_move(
         tmp_path / "m.onnx", nodes, {"x": ["n", 2, "h", "w"], "place": ["n", 2]}, ("y", OPEN, FLOAT), card,
         {"axes": np.array([2, 3], np.int64), "zero": np.zeros(1, np.float32), "one": np.array([1], np.int64)},
     )  # fmt: skip
-    sources = {"imagery": {"path": write_raster(tmp_path / "a.tif", pixels[:2])}, "where": {}}
+    sources = {"imagery": {"path": write_raster(tmp_path / "a.tif", pixels[:2])}}
     small = run(model, sources, tmp_path / "small", "regression", block=32)
     large = run(model, sources, tmp_path / "large", "regression", block=160)
     np.testing.assert_array_equal(small, large)
