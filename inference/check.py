@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any
@@ -64,7 +65,12 @@ def _verdict(slot: Slot, facts: Facts | None, grid_gsd: float) -> dict[str, Any]
     if facts is None:
         sentence = f"No layer; the model uses its fill value for '{slot.name}' everywhere."
         return {"verdict": "works", "sentences": [sentence], "facts": None}
-    sentences = [*_on_coverage(slot, facts), *_on_gsd(slot, facts, grid_gsd), *_on_values(slot, facts)]
+    sentences = [
+        *_on_coverage(slot, facts),
+        *_on_gsd(slot, facts, grid_gsd),
+        *_on_values(slot, facts),
+        *_on_features(slot, facts),
+    ]
     cannot = facts.coverage == 0 and slot.missing == "required"
     verdict = "cannot" if cannot else "works" if sentences else "fits"
     return {"verdict": verdict, "sentences": sentences, "facts": asdict(facts)}
@@ -85,6 +91,15 @@ def _on_gsd(slot: Slot, facts: Facts, grid_gsd: float) -> list[str]:
     return [
         f"The layer for '{slot.name}' has pixels of {facts.gsd:.3g} m, much {word} than the model's {wanted:.3g} m."
     ]
+
+
+def _on_features(slot: Slot, facts: Facts) -> list[str]:
+    """Vector layers of which nothing becomes a channel are most likely the wrong ones."""
+    matched = facts.details.get("matched")
+    if not isinstance(matched, Mapping) or any(matched.values()):
+        return []
+    names = ", ".join(channel.name for channel in slot.channels)
+    return [f"No feature of the layers for '{slot.name}' fits its channels ({names}) in this area."]
 
 
 def _on_values(slot: Slot, facts: Facts) -> list[str]:

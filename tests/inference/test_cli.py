@@ -190,6 +190,33 @@ def test_check_notices_values_that_the_scaling_was_not_made_for(repository_root:
     assert "check the layer's units" in slot["sentences"][0]
 
 
+def test_check_notices_vectors_of_which_nothing_becomes_a_channel(
+    repository_root: Path, job_file: Path, shared_data: Path
+) -> None:
+    """Buildings where the recipe wants waterways."""
+    place = shared_data / "swellendam"
+    buildings = {"path": str(place / "training_data.gpkg"), "layer": "buildings", "tags": {"building": "yes"}}
+    recipe = {"rules": [{"key": "waterway"}]}
+    job = write_job(
+        job_file.parent,
+        model=None,
+        slots=[
+            {"name": "imagery", "role": "imagery", "input": "x", "channels": [{"name": "red"}]},
+            {"name": "osm", "role": "osm", "input": "x", "channels": [{"name": "rivers", "osm": recipe}]},
+        ],
+        sources={
+            "imagery": {"path": str(place / "3420B_2010_328_RGB_LATLNG.tif"), "bands": [1]},
+            "osm": {"layers": [buildings]},
+        },
+        outputs={"folder": "out", "products": {"stack": None}},
+    )
+    _, events, _ = finish(engine(repository_root, "check", str(job)))
+    assert isinstance(events[-1], Result)
+    slot = events[-1].report["slots"]["osm"]
+    assert slot["verdict"] == "works"
+    assert slot["sentences"] == ["No feature of the layers for 'osm' fits its channels (rivers) in this area."]
+
+
 def test_inspect_tells_the_card_and_the_graph(repository_root: Path, job_file: Path) -> None:
     code, events, _ = finish(engine(repository_root, "inspect", str(job_file.parent / "model.onnx")))
     assert code == 0
