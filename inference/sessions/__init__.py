@@ -31,7 +31,9 @@ class SessionInfo:
 
 
 class Session(Protocol):
-    """A loaded model. `run` may be called from several threads at once."""
+    """A loaded model. `run` may be called from several threads; they take turns, since one run uses the whole device
+    and two at once would hold the network's activations twice.
+    """
 
     info: SessionInfo
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import threading
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -36,13 +37,15 @@ class OnnxRuntimeSession:
 
     def __init__(self, session: Any, info: SessionInfo) -> None:
         self._session = session
+        self._turn = threading.Lock()
         self._types = {item.name: _dtype(item.type, item.name) for item in session.get_inputs()}
         self._outputs = [item.name for item in session.get_outputs()]
         self.info = info
 
     def run(self, inputs: Mapping[str, np.ndarray]) -> dict[str, np.ndarray]:
         feed = {name: cast(array, self._types[name]) for name, array in inputs.items() if name in self._types}
-        return dict(zip(self._outputs, self._session.run(None, feed), strict=True))
+        with self._turn:
+            return dict(zip(self._outputs, self._session.run(None, feed), strict=True))
 
 
 def cast(array: np.ndarray, dtype: type) -> np.ndarray:

@@ -15,22 +15,21 @@ from .onnx_runtime import cast
 
 
 class OpenVinoSession:
-    """One compiled model; every thread has an infer request of its own."""
+    """One compiled model with one infer request."""
 
     def __init__(self, compiled: Any, info: SessionInfo) -> None:
-        self._compiled = compiled
-        self._local = threading.local()
+        self._request = compiled.create_infer_request()
+        self._turn = threading.Lock()
         self._types = {port.any_name: port.element_type.to_dtype().type for port in compiled.inputs}
         # An output may go by several names in OpenVINO; the card knows it by one of them.
         self._outputs = [name for port in compiled.outputs for name in port.names]
         self.info = info
 
     def run(self, inputs: Mapping[str, np.ndarray]) -> dict[str, np.ndarray]:
-        request = getattr(self._local, "request", None)
-        if request is None:
-            request = self._local.request = self._compiled.create_infer_request()
-        request.infer({name: cast(inputs[name], kind) for name, kind in self._types.items()}, share_inputs=True)
-        return {name: np.array(request.get_tensor(name).data) for name in self._outputs}
+        feed = {name: cast(inputs[name], kind) for name, kind in self._types.items()}
+        with self._turn:
+            self._request.infer(feed, share_inputs=True)
+            return {name: np.array(self._request.get_tensor(name).data) for name in self._outputs}
 
 
 def open_on_cpu(model: Path, shapes: Shapes, compute: Compute) -> OpenVinoSession:
