@@ -47,4 +47,5 @@ def choose_model(text: str) -> ModelChoice:
         CardError: when there is neither such a file nor an installed model of that name.
     """
     found = find_model(library_folders(), text.strip())
-    return ModelChoice(found.path, found.card)
+    # The engine runs in a folder of its own.
+    return ModelChoice(found.path.absolute(), found.card)

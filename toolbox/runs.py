@@ -23,7 +23,7 @@ from .engine import Engine
 from .matching import Binding, Given, Layer, match
 from .models import data_folder
 from .sources import RasterInput, VectorInput
-from .staging import MAX_PIXELS, PixelGrid, Stage, stage_raster, stage_vector
+from .staging import MAX_PIXELS, PixelGrid, Stage, stage_raster, stage_vector, transformed
 
 #: The share of the progress bar that each part of the engine's work has, in percent.
 _STAGES = {"mapping": (0.0, 85.0)}
@@ -266,6 +266,28 @@ def refuse_endless(card: Card, bindings: Mapping[str, Binding], spec: GridSpec, 
         raise SourceError(f"'{first.name}' is a map service without an end; choose an extent or an area to map.")
     if spec.resolution is None and card.gsd is None:
         raise SourceError(f"'{first.name}' is a map service without pixels of its own; set a resolution in metres.")
+
+
+def refuse_elsewhere(
+    card: Card, bindings: Mapping[str, Binding], spec: GridSpec, transform: QgsCoordinateTransformContext
+) -> None:
+    """Raise SourceError where no layer of a required slot reaches into the extent: all would be nodata."""
+    if spec.extent is None or spec.extent_crs is None:
+        return
+    xmin, ymin, xmax, ymax = spec.extent
+    wanted, crs = QgsRectangle(xmin, ymin, xmax, ymax), _crs(spec.extent_crs)
+    for slot in card.slots:
+        rasters = bindings[slot.name].rasters if slot.missing == "required" and slot.name in bindings else ()
+        files = [raster for raster in rasters if not _is_service(raster)]
+        if files and not any(_touches(raster, wanted, crs, transform) for raster in files):
+            raise SourceError(f"The extent lies outside '{files[0].name}'; choose another extent or layer.")
+
+
+def _touches(
+    raster: RasterInput, extent: QgsRectangle, crs: QgsCoordinateReferenceSystem, context: QgsCoordinateTransformContext
+) -> bool:
+    # Carried into the extent's CRS, because an extent may be larger than a layer's CRS can hold.
+    return extent.intersects(transformed(raster.extent, raster.crs, crs, context))
 
 
 def _is_service(raster: RasterInput) -> bool:

@@ -152,10 +152,15 @@ def describe(layer: QgsMapLayer) -> Union[RasterInput, VectorInput]:
     """The layer in plain values.
 
     Raises:
-        SourceError: when the layer is broken, or of a kind that no model takes.
+        SourceError: when the layer is broken, has no CRS, or is of a kind that no model takes.
     """
     if not layer.isValid():
         raise SourceError(f"The layer '{layer.name()}' cannot be read; repair its source or leave it out.")
+    if isinstance(layer, QgsVectorLayer) and not layer.isSpatial():
+        raise SourceError(f"The layer '{layer.name()}' is a table without geometries; leave it out.")
+    # Its file may name one; but then the user took it away, and a guess would put the layer anywhere.
+    if not layer.crs().isValid():
+        raise SourceError(f"The layer '{layer.name()}' has no CRS; set it in the layer's properties.")
     if isinstance(layer, QgsRasterLayer):
         return describe_raster(layer)
     if isinstance(layer, QgsVectorLayer):
@@ -170,7 +175,7 @@ def describe_raster(layer: QgsRasterLayer) -> RasterInput:
     raster = RasterInput(
         id=layer.id(),
         name=layer.name(),
-        path=None if order else layer.source(),
+        path=None if order else _absolute(layer.source()),
         bands=tuple(_band(layer, number) for number in range(1, layer.bandCount() + 1)),
         crs=layer.crs(),
         extent=layer.extent(),
@@ -206,7 +211,7 @@ def carries_secret(source: str) -> bool:
 
 
 def _raster_order(layer: QgsRasterLayer) -> Optional[RasterOrder]:
-    source, provider = layer.source(), layer.dataProvider()
+    source, provider = _absolute(layer.source()), layer.dataProvider()
     if layer.providerType() == "gdal" and _engine_opens(source):
         stamped = layer.crs().isValid() and layer.crs() != provider.crs()
         return RasterOrder("stamp", "gdal", source) if stamped else None
@@ -219,6 +224,11 @@ def _engine_opens(source: str) -> bool:
     if carries_secret(source) or "|" in source or source.startswith("/vsimem/"):
         return False
     return source.startswith(("/vsi", "http://", "https://")) or Path(source).exists()
+
+
+def _absolute(source: str) -> str:
+    """A path as the engine finds it, which runs in another folder; anything but a file's path stays as it is."""
+    return str(Path(source).absolute()) if Path(source).exists() else source
 
 
 def _band(layer: QgsRasterLayer, number: int) -> Band:
@@ -250,7 +260,7 @@ def _file_of(layer: QgsVectorLayer) -> tuple[Optional[str], Optional[str], Optio
     name = parts.get("layerName") or None
     if name is None and parts.get("layerId"):
         name = _name_of(parts["layerId"], layer)
-    return path, name, layer.subsetString() or None
+    return _absolute(path), name, layer.subsetString() or None
 
 
 def _name_of(number: int, layer: QgsVectorLayer) -> Optional[str]:

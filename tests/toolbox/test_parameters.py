@@ -160,3 +160,27 @@ def test_the_same_parameters_hold_after_a_round_trip_as_a_model_designer_saves_t
     for definition in asked.parameterDefinitions():
         twin = definition.clone()
         assert twin.toVariantMap() == definition.toVariantMap()
+
+
+@pytest.mark.parametrize("text", ["2,5", "1.000,0", "abc"])
+def test_a_text_that_is_no_number_is_refused_rather_than_passed_over(check, landcover, text):
+    sentence = check("map", **{**landcover, "RESOLUTION": text})
+    assert sentence == f"RESOLUTION is '{text}', which is no number; write it like 2.5."
+
+
+def test_a_number_may_be_a_text(check, landcover):
+    assert check("map", **{**landcover, "RESOLUTION": "2.5", "WORKERS": "2", "THRESHOLD": ""}) == ""
+
+
+@pytest.mark.parametrize("elsewhere", ["0,1,0,1 [EPSG:4326]", "300000,301000,6200000,6201000 [EPSG:32733]"])
+def test_an_extent_that_no_imagery_reaches_is_refused(check, landcover, elsewhere):
+    assert check("map", **{**landcover, "EXTENT": elsewhere}).startswith("The extent lies outside '3420B'")
+
+
+def test_a_stack_of_an_extent_without_its_layers_is_refused(check, swellendam):
+    sentence = check("terrain", DEM=swellendam["srtm"], EXTENT="0,1,0,1 [EPSG:4326]", OUTPUT="TEMPORARY_OUTPUT")
+    assert sentence.startswith("The extent lies outside 'srtm'")
+
+
+def test_an_extent_larger_than_the_layers_is_none_of_their_business(check, landcover):
+    assert check("map", **{**landcover, "EXTENT": "-180,180,-90,90 [EPSG:4326]"}) == ""

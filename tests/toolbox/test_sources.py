@@ -6,6 +6,8 @@ import shutil
 
 import pytest
 from fusion_mapper.inference.errors import SourceError
+from fusion_mapper.models.library import STARTERS
+from fusion_mapper.toolbox.models import choose_model
 from fusion_mapper.toolbox.sources import carries_secret, describe
 from qgis.core import (
     QgsCoordinateReferenceSystem,
@@ -106,6 +108,33 @@ def test_a_layer_that_is_not_staged_never_becomes_a_job(qgis_app):
 def test_a_broken_layer_is_refused_by_name(qgis_app):
     with pytest.raises(SourceError, match="'gone'"):
         describe(QgsRasterLayer("/nowhere/gone.tif", "gone"))
+
+
+def test_a_layer_without_a_crs_is_refused_by_name(swellendam):
+    for name in ("aerial", "roads"):
+        layer = swellendam[name].clone()
+        layer.setCrs(QgsCoordinateReferenceSystem())
+        with pytest.raises(SourceError, match=f"'{layer.name()}' has no CRS"):
+            describe(layer)
+
+
+def test_a_table_without_geometries_is_refused_by_name(qgis_app):
+    with pytest.raises(SourceError, match="'shops' is a table"):
+        describe(QgsVectorLayer("NoGeometry?field=shop:string", "shops", "memory"))
+
+
+def test_a_path_from_the_current_folder_is_one_from_any_folder(shared_data, qgis_app, tmp_path, monkeypatch):
+    """The engine runs in another folder than QGIS and its scripts."""
+    monkeypatch.chdir(tmp_path)
+    shutil.copy(shared_data / "swellendam" / "srtm_41_19.tif", "höhe.tif")
+    shutil.copy(shared_data / "swellendam" / "training_data.gpkg", "osm ж.gpkg")
+    shutil.copy(STARTERS / "landcover-rgb-1m.onnx", "modell.onnx")
+    elevation = QgsRasterLayer("höhe.tif", "dem")
+    assert describe(elevation).path == str(tmp_path / "höhe.tif")
+    elevation.setCrs(QgsCoordinateReferenceSystem("EPSG:32734"))
+    assert describe(elevation).staging.uri == str(tmp_path / "höhe.tif")
+    assert describe(QgsVectorLayer("osm ж.gpkg|layername=roads")).path == str(tmp_path / "osm ж.gpkg")
+    assert choose_model("modell.onnx").path == tmp_path / "modell.onnx"
 
 
 def test_a_map_service_is_drawn_as_red_green_and_blue(qgis_app):

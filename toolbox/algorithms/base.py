@@ -14,12 +14,13 @@ from qgis.core import (
     QgsProcessingOutputLayerDefinition,
     QgsProcessingParameterDefinition,
     QgsProcessingParameterFileDestination,
+    QgsProcessingParameterNumber,
     QgsProcessingParameterRasterDestination,
     QgsProcessingParameterVectorDestination,
     QgsProcessingUtils,
     QgsProperty,
 )
-from qgis.PyQt.QtCore import QCoreApplication, QUuid
+from qgis.PyQt.QtCore import QCoreApplication, QLocale, QUuid
 from qgis.PyQt.QtGui import QIcon
 
 from ...inference.errors import Cancelled, FusionMapperError, RequestError
@@ -92,6 +93,7 @@ class FusionAlgorithm(QgsProcessingAlgorithm):
             return fine, sentence
         try:
             self._check_destinations(parameters)
+            self._check_numbers(parameters)
             self.collect(parameters, context)
         except FusionMapperError as problem:
             return False, str(problem)
@@ -104,6 +106,14 @@ class FusionAlgorithm(QgsProcessingAlgorithm):
             target = _destination(parameters, definition.name())
             if ending and target not in ("", QgsProcessing.TEMPORARY_OUTPUT) and not target.lower().endswith(ending):
                 raise RequestError(f"{definition.name()} must be a file of its own that ends with {ending}.")
+
+    def _check_numbers(self, parameters: dict[str, object]) -> None:
+        """QGIS takes a text that is no number, such as 2,5, for an empty optional parameter, without a word."""
+        numbers = [one for one in self.parameterDefinitions() if isinstance(one, QgsProcessingParameterNumber)]
+        for definition in numbers:
+            value = parameters.get(definition.name())
+            if isinstance(value, str) and not _is_number(value):
+                raise RequestError(f"{definition.name()} is '{value}', which is no number; write it like 2.5.")
 
     def prepareAlgorithm(
         self, parameters: dict[str, object], context: QgsProcessingContext, feedback: QgsProcessingFeedback
@@ -174,6 +184,11 @@ def _destination(parameters: dict[str, object], name: str) -> str:
     if isinstance(value, QgsProperty):
         value = value.staticValue()
     return str(value or "")
+
+
+def _is_number(text: str) -> bool:
+    """Whether QGIS reads it as one, in the C locale; empty stands for nothing chosen."""
+    return not text.strip() or QLocale.c().toDouble(text.strip())[1]
 
 
 def wants_loading(parameters: dict[str, object]) -> bool:

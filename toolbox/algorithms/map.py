@@ -24,7 +24,7 @@ from ..matching import Given, match
 from ..models import ModelChoice
 from ..products import BY_NAME, PRODUCTS, Product, natural_products, possible_products
 from ..results import ATTRIBUTION, RunLabel, finish_when_loaded, load_when_done, run_title
-from ..runs import RunRequest, new_run_folder, refuse_endless
+from ..runs import RunRequest, new_run_folder, refuse_elsewhere, refuse_endless
 from ..sources import VectorInput
 from .base import FeedbackListener, FusionAlgorithm, is_chosen, temporary_folder, tr, wants_loading
 from .compute import add_compute, given_compute
@@ -97,7 +97,9 @@ class MapAlgorithm(FusionAlgorithm):
         given = given_layers(self, parameters, context)
         grid, area = given_grid(self, parameters, context), given_area(self, parameters, context)
         if model.card is not None:
-            refuse_endless(model.card, match(model.card, given).bindings, grid, area is not None)
+            bindings = match(model.card, given).bindings
+            refuse_endless(model.card, bindings, grid, area is not None)
+            refuse_elsewhere(model.card, bindings, grid, context.transformContext())
         return _Collected(
             model=model,
             given=given,

@@ -9,7 +9,7 @@ from qgis.core import QgsProcessingContext, QgsProcessingParameterEnum
 
 from ...inference.errors import RequestError
 from ...models.card import Card, Slot
-from ..matching import Given, match
+from ..matching import Given
 from ..models import ModelChoice
 from .base import FeedbackListener, tr
 from .grid import add_grid, add_reference
@@ -65,10 +65,8 @@ class StackAlgorithm(StackingAlgorithm):
         given = given_layers(self, parameters, context)
         if model is None:
             return self.collected(self._slots(given, parameters, context), given, parameters, context)
-        if model.card is not None:
-            match(model.card, given)
-        unknown = model.card or Card(model.path.stem, (), ())
-        return _WithModel(model, self.with_settings(unknown, given, parameters, context, model.path))
+        unknown = Card(model.path.stem, (), ())
+        return _WithModel(model, self.with_settings(model.card or unknown, given, parameters, context, model.path))
 
     def make(
         self,

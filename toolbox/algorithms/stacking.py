@@ -11,7 +11,7 @@ from qgis.core import QgsProcessingContext, QgsProcessingParameterRasterDestinat
 from ...inference.job import Compute, GridSpec, Outputs
 from ...models.card import Card, Slot
 from ..matching import Given, match
-from ..runs import RunRequest
+from ..runs import RunRequest, refuse_elsewhere
 from ..sources import RasterInput, VectorInput
 from .base import FeedbackListener, FusionAlgorithm, temporary_folder
 from .compute import add_compute, given_compute
@@ -49,9 +49,8 @@ class StackingAlgorithm(FusionAlgorithm):
     def collected(
         self, slots: tuple[Slot, ...], given: Given, parameters: dict[str, object], context: QgsProcessingContext
     ) -> Collected:
-        """The request for these slots, checked against the layers."""
+        """The request for these slots."""
         card = Card("stack", slots, (), title=self.displayName())
-        match(card, given)
         return self.with_settings(card, given, parameters, context)
 
     def with_settings(
@@ -62,11 +61,17 @@ class StackingAlgorithm(FusionAlgorithm):
         context: QgsProcessingContext,
         model: Optional[Path] = None,
     ) -> Collected:
-        """Grid, compute and reading settings around a card and its layers."""
+        """Grid, compute and reading settings around a card and its layers, checked against each other.
+
+        Of a model that the engine has yet to read, the card is still without slots, and nothing is checked.
+        """
+        grid = given_grid(self, parameters, context)
+        if card.slots:
+            refuse_elsewhere(card, match(card, given).bindings, grid, context.transformContext())
         return Collected(
             card=card,
             given=given,
-            grid=given_grid(self, parameters, context),
+            grid=grid,
             area=given_area(self, parameters, context),
             reference=given_reference(self, parameters, context),
             compute=given_compute(self, parameters, context),
