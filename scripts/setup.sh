@@ -10,9 +10,9 @@ PACKAGES=(
     qgis python3-qgis qgis-providers
     python3-venv ca-certificates git
     gdal-bin
-    xvfb xdotool imagemagick fonts-dejavu-core
+    xvfb xdotool imagemagick fonts-dejavu-core procps
 )
-COMMANDS=(qgis gdalwarp gdal_rasterize Xvfb xdotool import git)
+COMMANDS=(qgis gdalwarp gdal_rasterize Xvfb xdotool import ps git)
 
 as_root() {
     if [[ $(id -u) -eq 0 ]]; then
@@ -34,7 +34,7 @@ check_commands() {
     local command
     for command in "${COMMANDS[@]}"; do
         command -v "$command" >/dev/null ||
-            die "'$command' is missing, and this is not a Debian system; install QGIS 3.22 or later, GDAL's tools, Xvfb, xdotool and ImageMagick."
+            die "'$command' is missing, and this is not a Debian system; install QGIS 3.22 or later, GDAL's tools, Xvfb, xdotool, ImageMagick and ps."
     done
 }
 

@@ -96,6 +96,16 @@ def context(project) -> Iterator[QgsProcessingContext]:
 
 
 @pytest.fixture
+def farms_to_edit(shared_data, project, tmp_path) -> QgsVectorLayer:
+    """A copy of the farms, since the real layers may lie on a read-only disk and are nobody's to edit."""
+    for part in (shared_data / "swellendam").glob("farms_33S.*"):
+        (tmp_path / part.name).write_bytes(part.read_bytes())
+    layer = QgsVectorLayer(str(tmp_path / "farms_33S.shp"), "farms", "ogr")
+    project.addMapLayer(layer, False)
+    return layer
+
+
+@pytest.fixture
 def swellendam(shared_data, project) -> dict[str, object]:
     """Real layers of one place, in the project: aerial RGBA, SRTM in UTM, roads, buildings, rivers, farms."""
     folder = shared_data / "swellendam"

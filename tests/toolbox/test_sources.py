@@ -86,12 +86,12 @@ def test_a_zipped_file_is_given_as_it_is(shared_data, tmp_path, qgis_app):
     assert describe(layer).path == f"/vsizip/{archive}/rivers.shp"
 
 
-def test_what_only_qgis_knows_has_to_be_staged(swellendam):
+def test_what_only_qgis_knows_has_to_be_staged(swellendam, farms_to_edit):
     memory = memory_points((20.44, -34.02))
     virtual = QgsVectorLayer("?query=select * from roads limit 3", "virtual", "virtual")
     assert virtual.isValid()
-    edited = swellendam["farms"].clone()
-    edited.startEditing()
+    edited = farms_to_edit.clone()
+    assert edited.startEditing()
     edited.deleteFeature(next(edited.getFeatures()).id())
     moved = swellendam["rivers"].clone()
     moved.setCrs(QgsCoordinateReferenceSystem("EPSG:3857"))

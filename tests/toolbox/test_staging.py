@@ -65,14 +65,13 @@ def test_a_memory_layer_becomes_a_geopackage_with_all_it_has(swellendam, stage):
     assert not list(Path(staged.path).parent.glob("part-*"))
 
 
-def test_unsaved_edits_are_what_the_user_sees(swellendam, stage):
-    rivers = swellendam["rivers"]
-    rivers.startEditing()
-    rivers.deleteFeature(next(rivers.getFeatures()).id())
-    count = rivers.featureCount()
-    staged = in_background(stage_vector, describe(rivers), stage)
-    rivers.rollBack()
-    assert read_back(staged).featureCount() == count == rivers.featureCount() - 1
+def test_unsaved_edits_are_what_the_user_sees(farms_to_edit, stage):
+    assert farms_to_edit.startEditing()
+    farms_to_edit.deleteFeature(next(farms_to_edit.getFeatures()).id())
+    count = farms_to_edit.featureCount()
+    staged = in_background(stage_vector, describe(farms_to_edit), stage)
+    farms_to_edit.rollBack()
+    assert read_back(staged).featureCount() == count == farms_to_edit.featureCount() - 1
 
 
 def test_a_virtual_layer_of_the_project_is_evaluated(swellendam, stage):
