@@ -10,7 +10,7 @@ from __future__ import annotations
 import contextlib
 import json
 import queue
-import subprocess  # nosec B404 - the engine is a process of its own
+import subprocess  # nosec B404  # the engine is a process of its own
 import sys
 import threading
 import time
@@ -107,7 +107,7 @@ class _Child:
         # A console window would flash up on Windows.
         flags = subprocess.CREATE_NO_WINDOW if sys.platform == "win32" else 0
         try:
-            self.process = subprocess.Popen(  # nosec B603 - our own program, no shell; the paths are plain arguments
+            self.process = subprocess.Popen(  # nosec B603  # our own program, no shell; the paths are plain arguments
                 command,
                 stdin=subprocess.PIPE,
                 stdout=subprocess.PIPE,

@@ -13,7 +13,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Optional
-from xml.etree.ElementTree import Element, ElementTree, SubElement  # nosec B405 - written here, never parsed
+from xml.etree.ElementTree import Element, ElementTree, SubElement  # nosec B405  # written here, never parsed
 
 from qgis.core import (
     NULL,
