@@ -160,8 +160,7 @@ class RunLabel:
 class ProductFinisher(QgsProcessingLayerPostProcessorInterface):
     """Styles one product once Processing has loaded it, and puts it into the run's group.
 
-    The group is found by a property of
-    its own, since `LayerDetails.groupName` (QGIS 3.32) would join runs of one name.
+    The group is found by a property of its own, since `LayerDetails.groupName` (QGIS 3.32) would join runs of one name.
     """
 
     def __init__(self, product: str, label: RunLabel) -> None:
@@ -182,6 +181,7 @@ class ProductFinisher(QgsProcessingLayerPostProcessorInterface):
     def _move(self, node: QgsLayerTreeLayer, group: QgsLayerTreeGroup) -> None:
         moved = node.clone()
         moved.setItemVisibilityChecked(BY_NAME[self._product].shown)
+        moved.setExpanded(BY_NAME[self._product].shown)
         group.insertChildNode(_place(group, self._product), moved)
         node.parent().removeChildNode(node)
 
@@ -214,6 +214,6 @@ def _group_of(label: RunLabel, root: QgsLayerTreeGroup) -> QgsLayerTreeGroup:
 def _place(group: QgsLayerTreeGroup, product: str) -> int:
     """Where in the group the product's layer belongs, by the order of `PRODUCTS`."""
     order = [known.title for known in PRODUCTS]
-    own = order.index(BY_NAME[product].title)
-    names = [child.name() for child in group.children()]
-    return sum(1 for name in names if name in order and order.index(name) < own)
+    earlier = order[: order.index(BY_NAME[product].title)]
+    # By position, not by number: QGIS may have put the layer itself, still to be moved, anywhere among the others.
+    return max((at + 1 for at, child in enumerate(group.children()) if child.name() in earlier), default=0)

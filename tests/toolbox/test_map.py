@@ -9,6 +9,8 @@ from fusion_mapper.models.library import find_model
 from fusion_mapper.toolbox.results import add_run_to_project, map_parameters, run_title
 from qgis import processing
 from qgis.core import (
+    QgsFeature,
+    QgsGeometry,
     QgsProcessingAlgRunnerTask,
     QgsProcessingException,
     QgsProcessingModelAlgorithm,
@@ -19,6 +21,7 @@ from qgis.core import (
     QgsProcessingParameterRasterLayer,
     QgsRasterBandStats,
     QgsRasterLayer,
+    QgsRectangle,
     QgsVectorLayer,
 )
 
@@ -83,9 +86,13 @@ def test_a_product_that_the_model_does_not_make_is_passed_over(provider, trees, 
 
 
 def test_the_engines_sentence_is_the_error(provider, landcover, context, ears, tmp_path):
-    nowhere = {**landcover, "EXTENT": "0,1,0,1 [EPSG:4326]", "CLASSES": str(tmp_path / "c.tif")}
+    nowhere = QgsVectorLayer("Polygon?crs=EPSG:4326", "nowhere", "memory")
+    square = QgsFeature()
+    square.setGeometry(QgsGeometry.fromRect(QgsRectangle(0, 0, 1, 1)))
+    nowhere.dataProvider().addFeature(square)
+    chosen = {**landcover, "AREA": nowhere, "CLASSES": str(tmp_path / "c.tif")}
     with pytest.raises(QgsProcessingException) as problem:
-        processing.run("fusion_mapper:map", {**nowhere, "AREA": landcover["OSM"][1]}, context=context, feedback=ears)
+        processing.run("fusion_mapper:map", chosen, context=context, feedback=ears)
     assert str(problem.value) == "grid.area lies outside the extent to be mapped."
     assert not (tmp_path / "c.tif").exists()
 

@@ -57,6 +57,21 @@ def test_every_parameter_is_explained(provider, name):
     assert not unexplained
 
 
+@pytest.mark.parametrize("name", ALGORITHMS)
+def test_the_form_explains_what_is_not_folded_away(provider, name):
+    asked = algorithm(name)
+    advanced = QgsProcessingParameterDefinition.Flag.FlagAdvanced
+    shown = [one for one in asked.parameterDefinitions() if not one.flags() & advanced]
+    said = asked.shortHelpString()
+    assert all(one.description() in said and one.help() in said for one in shown)
+
+
+def test_the_form_names_the_installed_models_and_asks_for_the_map_first(provider):
+    asked = algorithm("map")
+    assert "landcover-rgb-1m" in asked.shortHelpString()
+    assert [one.name() for one in asked.destinationParameterDefinitions()][:2] == ["CLASSES", "REGRESSION"]
+
+
 def test_what_few_need_is_folded_away(provider):
     advanced = QgsProcessingParameterDefinition.Flag.FlagAdvanced
     asked = algorithm("map")

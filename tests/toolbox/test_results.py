@@ -5,9 +5,17 @@ from __future__ import annotations
 import pytest
 from fusion_mapper.toolbox.models import choose_model
 from fusion_mapper.toolbox.products import natural_products, possible_products
-from fusion_mapper.toolbox.results import add_run_to_project, map_parameters, run_title
+from fusion_mapper.toolbox.results import ProductFinisher, RunLabel, add_run_to_project, map_parameters, run_title
 from qgis import processing
-from qgis.core import QgsFillSymbol, QgsRasterLayer
+from qgis.core import (
+    Qgis,
+    QgsCoordinateReferenceSystem,
+    QgsFillSymbol,
+    QgsRasterFileWriter,
+    QgsRasterLayer,
+    QgsRectangle,
+    QgsVectorLayer,
+)
 
 
 @pytest.fixture
@@ -53,3 +61,28 @@ def test_two_runs_of_one_minute_have_a_group_each(provider, engine_python, inn, 
         processing.runAndLoadResults("fusion_mapper:map", dict(parameters), feedback=ears, context=context)
     groups = project.layerTreeRoot().children()
     assert [len(group.children()) for group in groups] == [1, 1]
+
+
+def test_layers_stand_in_order_wherever_qgis_put_them_first(context, ears, project, tmp_path):
+    """In the window, the second layer is put beside the first, into the run's group, before it is styled."""
+    label = RunLabel(choose_model("landcover-rgb-1m").card, "Land cover")
+    root = project.layerTreeRoot()
+    for product in ("classes", "confidence", "entropy", "polygons"):
+        layer = _result(product, tmp_path)
+        project.addMapLayer(layer, False)
+        (root.findGroups() or [root])[0].insertLayer(0, layer)
+        ProductFinisher(product, label).postProcessLayer(layer, context, ears)
+    (group,) = root.children()
+    assert [node.name() for node in group.children()] == ["Polygons", "Map", "Confidence", "Entropy"]
+    assert [node.isExpanded() for node in group.children()] == [True, True, False, False]
+
+
+def _result(product: str, folder):
+    if product == "polygons":
+        return QgsVectorLayer("Polygon?crs=EPSG:4326&field=class:int", product, "memory")
+    path = str(folder / f"{product}.tif")
+    provider = QgsRasterFileWriter(path).createOneBandRaster(
+        Qgis.DataType.Byte, 2, 2, QgsRectangle(20, -35, 21, -34), QgsCoordinateReferenceSystem("EPSG:4326")
+    )
+    del provider  # closes the file
+    return QgsRasterLayer(path, product)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from html import escape
 from pathlib import Path
 from typing import Optional
 
@@ -58,6 +59,17 @@ class FusionAlgorithm(QgsProcessingAlgorithm):
 
     def svgIconPath(self) -> str:
         return str(ICON)
+
+    def summary(self) -> str:
+        """What the algorithm does, in a few sentences."""
+        raise NotImplementedError
+
+    def shortHelpString(self) -> str:
+        """The summary and what is asked for, for the right of the form; advanced parameters have their tool tips."""
+        advanced = QgsProcessingParameterDefinition.Flag.FlagAdvanced
+        asked = [one for one in self.parameterDefinitions() if not one.flags() & advanced]
+        parts = [f"<b>{escape(one.description())}</b><br>{escape(one.help(), quote=False)}" for one in asked]
+        return "\n".join([escape(self.summary(), quote=False), *parts])
 
     def canExecute(self) -> tuple[bool, str]:
         try:

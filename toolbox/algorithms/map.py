@@ -30,10 +30,12 @@ from .base import FeedbackListener, FusionAlgorithm, is_chosen, temporary_folder
 from .compute import add_compute, given_compute
 from .grid import add_grid, given_area, given_grid
 from .layers import add_dem, add_imagery, add_osm, add_prior, add_reading, add_slots, given_layers
-from .model import add_model, given_model, with_card
+from .model import add_model, given_model, installed_models, with_card
 
 #: The product whose destination is filled from the start in the window; the others are skipped until chosen.
 _FROM_THE_START = "classes"
+#: What most runs are for, and so the first to be asked for.
+_MAPS = ("classes", "regression")
 
 
 @dataclass(frozen=True)
@@ -59,13 +61,14 @@ class MapAlgorithm(FusionAlgorithm):
     def displayName(self) -> str:
         return tr("Map with a fusion model")
 
-    def shortHelpString(self) -> str:
-        return tr(
+    def summary(self) -> str:
+        what = tr(
             "Makes a map (land cover, field boundaries, tree cover) from imagery, OpenStreetMap and an elevation model "
             "with a fusion model in ONNX format. Layers may come in any CRS, resolution and extent: they meet on one "
             "grid. Which products a model makes follows from its kind; choosing none makes its natural one, and a "
             "product that it does not make is passed over."
         )
+        return f"{what}\n{installed_models()}"
 
     def tags(self) -> list[str]:
         return tr("deep learning, onnx, land cover, segmentation, regression, field boundaries, osm").split(", ")
@@ -81,7 +84,7 @@ class MapAlgorithm(FusionAlgorithm):
         add_compute(self)
         self._add_shaping()
         add_reading(self)
-        for product in PRODUCTS:
+        for product in sorted(PRODUCTS, key=lambda product: product.name not in _MAPS):
             self._add_product(product)
         self.add(
             QgsProcessingParameterFolderDestination("FOLDER", tr("Run folder"), optional=True, createByDefault=False),

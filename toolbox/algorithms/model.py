@@ -8,8 +8,9 @@ from typing import Optional
 from qgis.core import QgsProcessingContext, QgsProcessingParameterFile
 
 from ...models.card import Card
+from ...models.library import list_models
 from ..engine import Engine
-from ..models import ModelChoice, choose_model
+from ..models import ModelChoice, choose_model, library_folders
 from .base import FeedbackListener, FusionAlgorithm, temporary_folder, tr
 
 # A file parameter, because it is the one kind that all of the window, the batch table, the model designer and
@@ -23,6 +24,12 @@ def add_model(algorithm: FusionAlgorithm, optional: bool = False) -> None:
         QgsProcessingParameterFile("MODEL", tr("Model"), optional=optional, fileFilter=_FILTER),
         tr("A fusion model: an ONNX file, or the name of an installed model."),
     )
+
+
+def installed_models() -> str:
+    """A sentence with the names that MODEL takes; for a summary, since it reads the library."""
+    names = [model.name for folder in library_folders() for model in list_models(folder)]
+    return tr("Installed models: {names}.").format(names=", ".join(names) or tr("none"))
 
 
 def given_model(

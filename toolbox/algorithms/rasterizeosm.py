@@ -23,7 +23,7 @@ class RasterizeOsmAlgorithm(StackingAlgorithm):
     def displayName(self) -> str:
         return tr("Rasterise OpenStreetMap")
 
-    def shortHelpString(self) -> str:
+    def summary(self) -> str:
         return tr(
             "Draws roads, waterways, water and buildings, or what a recipe of your own says, from vector layers with "
             "OpenStreetMap tags: one band a channel, 1 where a feature lies and 0 elsewhere, on the grid of a "

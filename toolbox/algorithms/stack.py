@@ -14,7 +14,7 @@ from ..models import ModelChoice
 from .base import FeedbackListener, tr
 from .grid import add_grid, add_reference
 from .layers import add_dem, add_imagery, add_osm, add_prior, add_slots, given_layers, ticked
-from .model import add_model, given_model, with_card
+from .model import add_model, given_model, installed_models, with_card
 from .recipes import DERIVATIVES, OSM_CHANNELS, osm_slot, raster_slot, terrain_slot
 from .stacking import Collected, StackingAlgorithm
 
@@ -36,12 +36,13 @@ class StackAlgorithm(StackingAlgorithm):
     def displayName(self) -> str:
         return tr("Stack layers on one grid")
 
-    def shortHelpString(self) -> str:
-        return tr(
+    def summary(self) -> str:
+        what = tr(
             "Brings imagery, OpenStreetMap channels, terrain and priors onto one grid and writes them as one "
             "multi-band raster with band names, in the layers' own units. With a model the bands are the channels that "
             "it sees; without one, all bands of the imagery and the priors and the channels chosen here."
         )
+        return f"{what}\n{installed_models()}"
 
     def tags(self) -> list[str]:
         return tr("align, co-register, resample, fuse, multi-band, osm, dem").split(", ")

@@ -23,7 +23,7 @@ class TerrainAlgorithm(StackingAlgorithm):
     def displayName(self) -> str:
         return tr("Terrain channels")
 
-    def shortHelpString(self) -> str:
+    def summary(self) -> str:
         return tr(
             "Computes elevation, slope, aspect (as sine and cosine), hillshade, topographic position and roughness in "
             "ground metres, on the grid of a reference raster or of the elevation model, as a fusion model sees them."
