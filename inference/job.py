@@ -29,6 +29,8 @@ PRODUCTS = {
     "stack": "stack.tif",
     "missing": "missing.tif",
 }
+#: What no machine computes at once; more is a mistyped number.
+CEILINGS = {"tile": 16384, "batch": 1024, "workers": 256}
 URL_PREFIXES = ("/vsi", "http://", "https://", "s3://", "gs://", "az://")
 
 
@@ -175,6 +177,7 @@ def job_from_dict(data: object, where: str = "job") -> Job:
     if job.model is None and not job.slots:
         raise RequestError(f"{where} needs a 'model', or 'slots' that say how the sources are stacked.")
     _check_compute(job.compute, f"{where}.compute")
+    _check_outputs(job.outputs, f"{where}.outputs")
     for name, source in job.sources.items():
         _check_source(source, f"{where}.sources.{name}")
     return job
@@ -187,9 +190,12 @@ def read_job(path: Path) -> tuple[Job, Path]:
         RequestError: when the file is missing, too large, not JSON or not a job.
     """
     try:
-        if path.stat().st_size > MAX_BYTES:
+        with path.open("rb") as stream:
+            content = stream.read(MAX_BYTES + 1)
+        if len(content) > MAX_BYTES:
             raise RequestError(f"{path} is larger than {MAX_BYTES // 2**20} MiB, which no job file is.")
-        data = json.loads(path.read_text(encoding="utf-8"))
+        # Editors on Windows put a byte order mark first.
+        data = json.loads(content.decode("utf-8-sig"))
     except OSError as problem:
         raise RequestError(f"The job file {path} cannot be read: {problem.strerror}.") from problem
     except (ValueError, RecursionError) as problem:
@@ -205,10 +211,22 @@ def resolve(path: str, base: Path) -> str:
 def _check_compute(compute: Compute, where: str) -> None:
     for name in ("tile", "batch", "workers", "memory", "block"):
         value = getattr(compute, name)
-        if value is not None and value < 1:
-            raise RequestError(f"{where}.{name} must be at least 1, not {value}.")
+        if value is not None and not 1 <= value <= CEILINGS.get(name, value):
+            most = f" and at most {CEILINGS[name]:,}" if name in CEILINGS else ""
+            raise RequestError(f"{where}.{name} must be at least 1{most}, not {value:,}.")
     if compute.overlap is not None and compute.overlap < 0:
         raise RequestError(f"{where}.overlap must not be negative.")
+
+
+def _check_outputs(outputs: Outputs, where: str) -> None:
+    for name in ("threshold", "field_threshold", "boundary_threshold"):
+        value = getattr(outputs, name)
+        if value is not None and not 0 <= value <= 1:
+            raise RequestError(f"{where}.{name} is a probability from 0 to 1, not {value:g}.")
+    for name in ("minimum_area", "simplify"):
+        value = getattr(outputs, name)
+        if value is not None and value < 0:
+            raise RequestError(f"{where}.{name} must not be negative.")
 
 
 def _check_source(source: Source, where: str) -> None:

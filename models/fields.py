@@ -136,20 +136,30 @@ def _dict(kind: Any, data: object, where: str, depth: int) -> dict[str, Any]:
     if not isinstance(data, Mapping):
         raise _FieldError(f"{where} must be an object, not {_say(data)}.")
     arm = get_args(kind)[1]
-    return {str(key): _value(arm, item, f"{where}.{key}", depth + 1) for key, item in data.items()}
+    return {
+        _text(str(key), f"A name in {where}"): _value(arm, item, f"{where}.{key}", depth + 1)
+        for key, item in data.items()
+    }
 
 
 def _scalar(kind: Any, data: object, where: str) -> Any:
     if kind is bool and isinstance(data, bool):
         return data
     if kind is str and isinstance(data, str):
-        return data
+        return _text(data, where)
     if kind is int and _is_number(data) and float(data) == int(data):  # type: ignore[arg-type]
         return int(data)  # type: ignore[call-overload]
     if kind is float and _is_number(data):
         return float(data)  # type: ignore[arg-type]
     word = {bool: "true or false", str: "a text", int: "a whole number", float: "a finite number"}[kind]
     raise _FieldError(f"{where} must be {word}, not {_say(data)}.")
+
+
+def _text(data: str, where: str) -> str:
+    """A text that any file name, tag or log can take: JSON may hold NUL characters and halves of surrogate pairs."""
+    if "\0" in data or any("\ud800" <= letter <= "\udfff" for letter in data):
+        raise _FieldError(f"{where} holds a character that is no text (NUL or half of a surrogate pair).")
+    return data
 
 
 def _is_number(data: object) -> bool:

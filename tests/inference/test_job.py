@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 from pathlib import Path
 from typing import Any
 
@@ -72,6 +73,14 @@ def test_the_designs_job_is_read_and_written_back() -> None:
         ("grid.extent", [1, 2, 3], r"job\.grid\.extent must have 4 values"),
         ("grid.resolution", float("inf"), r"job\.grid\.resolution must be a finite number"),
         ("model", None, "needs a 'model'"),
+        ("model", "a\0b.onnx", r"job\.model holds a character"),
+        ("outputs.folder", "a\ud800", r"job\.outputs\.folder holds a character"),
+        ("sources", {"ima\0gery": {"path": "a.tif"}}, r"A name in job\.sources holds a character"),
+        ("outputs.threshold", 50, r"job\.outputs\.threshold is a probability"),
+        ("outputs.minimum_area", -1, r"job\.outputs\.minimum_area must not be negative"),
+        ("outputs.simplify", -1, r"job\.outputs\.simplify must not be negative"),
+        ("compute.tile", 10**9, r"job\.compute\.tile must be .* at most 16,384"),
+        ("compute.workers", 10**6, r"job\.compute\.workers must be .* at most 256"),
     ],
 )
 def test_a_wrong_field_is_named(path: str, value: object, sentence: str) -> None:
@@ -101,6 +110,18 @@ def test_a_file_that_is_no_job_is_refused(tmp_path: Path, text: str) -> None:
     file.write_text(text)
     with pytest.raises(RequestError):
         read_job(file)
+
+
+def test_a_byte_order_mark_is_skipped(tmp_path: Path) -> None:
+    file = tmp_path / "job.json"
+    file.write_text(json.dumps(DESIGN), encoding="utf-8-sig")
+    assert read_job(file)[0] == job_from_dict(DESIGN)
+
+
+@pytest.mark.skipif(os.name == "nt", reason="a device file is a POSIX thing")
+def test_an_endless_job_file_is_refused() -> None:
+    with pytest.raises(RequestError, match="larger than"):
+        read_job(Path("/dev/zero"))
 
 
 json_values = st.recursive(
