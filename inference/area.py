@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
@@ -10,28 +11,29 @@ import pyogrio.raw
 import shapely
 from pyogrio.errors import DataLayerError, DataSourceError
 from pyproj import CRS
-from pyproj.transformer import Transformer
 from rasterio.features import geometry_mask
 from shapely.geometry.base import BaseGeometry
 
 from .errors import RequestError, SourceError
-from .grid import Grid, Window
-from .job import Area, resolve
+from .grid import Grid, Window, way_between
+from .job import Area, VectorLayer
+from .sources.vector_files import find_layers, short_problem
 
 
 class AreaMask:
     """The union of an area layer's polygons, in any CRS."""
 
-    def __init__(self, area: Area, base: Path) -> None:
-        self._name = Path(area.path).name
-        path = resolve(area.path, base)
+    def __init__(self, area: Area, base: Path, warn: Callable[[str], None]) -> None:
+        several: list[str] = []
+        layer, *_ = find_layers(VectorLayer(area.path, area.layer), base, frozenset(("polygon",)), several)
+        for sentence in several:
+            warn(sentence)
+        self._name = layer.name
         try:
-            meta, _, wkb, _ = pyogrio.raw.read(path, layer=area.layer, where=area.where, columns=[], force_2d=True)
-        except (DataSourceError, DataLayerError, ValueError) as problem:
-            raise SourceError(f"The area layer {self._name} cannot be read: {problem}") from None
-        if not meta["crs"]:
-            raise SourceError(f"The area layer {self._name} has no CRS; set one and try again.")
-        self._crs = CRS.from_user_input(meta["crs"])
+            _, _, wkb, _ = pyogrio.raw.read(layer.path, layer=layer.layer, where=area.where, columns=[], force_2d=True)
+        except (DataSourceError, DataLayerError, RuntimeError, ValueError) as problem:
+            raise SourceError(f"The area layer {self._name} cannot be read: {short_problem(problem)}.") from None
+        self._crs = CRS.from_user_input(layer.crs)
         polygons = shapely.make_valid(shapely.from_wkb(wkb))
         polygons = polygons[(shapely.get_dimensions(polygons) == 2) & ~shapely.is_empty(polygons)]
         if len(polygons) == 0:
@@ -63,7 +65,7 @@ class AreaMask:
     def _in(self, crs: CRS) -> BaseGeometry:
         key = crs.to_wkt()
         if key not in self._moved:
-            transformer = Transformer.from_crs(self._crs, crs, always_xy=True)
+            transformer = way_between(self._crs, crs)
             moved = shapely.transform(self._geometry, transformer.transform, interleaved=False)
             if not np.isfinite(shapely.bounds(moved)).all():
                 raise RequestError(f"The area layer {self._name} cannot be transformed to '{crs.name}'.")

@@ -11,6 +11,7 @@ import numpy as np
 from affine import Affine
 from pyproj import CRS, Geod
 from pyproj.enums import TransformDirection
+from pyproj.exceptions import ProjError
 from pyproj.transformer import Transformer
 
 from .errors import RequestError
@@ -125,9 +126,24 @@ class Grid:
         )
 
 
+def on_the_map(crs: CRS) -> bool:
+    """True for a CRS with a plane (projected or geographic) that is tied to the ground."""
+    return bool(crs.is_projected or crs.is_geographic) and not crs.is_geocentric
+
+
+def way_between(source: CRS, target: CRS) -> Transformer:
+    """Coordinates of one CRS in another, x before y; raises RequestError where PROJ knows no way."""
+    try:
+        return Transformer.from_crs(source, target, always_xy=True)
+    except ProjError:
+        raise RequestError(
+            f"There is no way from the CRS '{source.name}' to '{target.name}'; check the layers' and the grid's."
+        ) from None
+
+
 def to_lonlat(crs: CRS, x: float, y: float) -> tuple[float, float]:
     """Longitude and latitude in degrees (WGS 84); raises RequestError where the CRS has no way there."""
-    transformer = Transformer.from_crs(crs, _WGS84, always_xy=True)
+    transformer = way_between(crs, _WGS84)
     lon, lat = transformer.transform(x, y)
     if not (math.isfinite(lon) and math.isfinite(lat)):
         raise RequestError(f"The grid lies outside the area of use of its CRS '{crs.name}'; check its extent.")
@@ -144,7 +160,7 @@ def ground_metres_per_unit(crs: CRS, x: float, y: float) -> tuple[float, float]:
         factor = float(crs.axis_info[0].unit_conversion_factor) if crs.axis_info else 1.0
         return factor, factor
     base = crs.geodetic_crs or _WGS84
-    transformer = Transformer.from_crs(base, crs, always_xy=True)
+    transformer = way_between(base, crs)
     geod: Geod = base.get_geod() or Geod(ellps="WGS84")
     step = 1e-4 if crs.is_geographic else 10.0
     degree = 1.0 if crs.is_geographic else None

@@ -9,10 +9,11 @@ from pathlib import Path
 from ..models.card import Card, Output, Slot
 from ..models.load import LoadedModel, load_model, require_complete
 from .area import AreaMask
+from .destinations import destinations, run_folder
 from .errors import RequestError
 from .grid import Grid
 from .inputs import input_shapes
-from .job import PRODUCTS, Job, resolve
+from .job import Job, resolve
 from .job import Source as SourceSpec
 from .lattice import BlockLayout, Lattice, make_blocks, make_lattice
 from .rungrid import build_grid
@@ -22,6 +23,8 @@ from .sources.raster_grid import native_grid
 
 #: Bytes that the arrays of one block may take for each worker, unless the job sets a ceiling.
 BLOCK_BYTES = 192 * 2**20
+#: A batch that needs more than this comes from a mistyped tile or batch size.
+BATCH_BYTES = 64 * 2**30
 #: Products that need no model.
 ASIDES = frozenset({"stack", "missing"})
 
@@ -69,14 +72,15 @@ def prepare(job: Job, base: Path, warn: Callable[[str], None]) -> Prepared:
     card = model.card if model else Card("stack", job.slots, ())
     _check_binding(job, card)
     products = _products(job, card, base)
-    area = AreaMask(job.grid.area, base) if job.grid.area else None
-    folder = Path(resolve(job.outputs.folder, base))
+    area = AreaMask(job.grid.area, base, warn) if job.grid.area else None
+    folder = run_folder(job, base)
     context = Context(base, folder, warn)
     run_grid = build_grid(
         job.grid, card.slots, job.sources, card.gsd, lambda spec: native_grid(spec, context), area and area.bounds
     )
     grid = run_grid.grid
     lattice = make_lattice(card, job.compute) if model else Lattice(512, 512, 0, 0, 0)
+    _check_batch(card, job, lattice.size)
     layout = make_blocks(grid, lattice, _values_per_pixel(card), _block_bytes(job), job.compute.block)
     return Prepared(
         job,
@@ -135,8 +139,7 @@ def _products(job: Job, card: Card, base: Path) -> dict[str, Path]:
             raise RequestError(
                 f"outputs.products.{name} is not something this model makes; it can make {', '.join(sorted(possible))}."
             )
-    folder = Path(resolve(job.outputs.folder, base))
-    return {name: Path(resolve(path, base)) if path else folder / PRODUCTS[name] for name, path in named.items()}
+    return destinations(job, base, named)
 
 
 def _values_per_pixel(card: Card) -> int:
@@ -145,6 +148,15 @@ def _values_per_pixel(card: Card) -> int:
     inputs = sum(count * max(dates, 1) for count, dates, _ in input_shapes(card).values())
     heads = sum(max(1, len(output.classes)) for output in card.outputs)
     return channels + inputs + 2 * heads + 4
+
+
+def _check_batch(card: Card, job: Job, tile: int) -> None:
+    need = 4 * _values_per_pixel(card) * tile**2 * (card.tiling.batch or job.compute.batch or 1)
+    if need > BATCH_BYTES:
+        raise RequestError(
+            f"One batch of tiles of {tile:,} pixels would take {need / 2**30:,.0f} GiB; "
+            "set compute.tile or compute.batch lower."
+        )
 
 
 def _block_bytes(job: Job) -> int:

@@ -8,12 +8,11 @@ from dataclasses import dataclass
 
 from affine import Affine
 from pyproj import CRS
-from pyproj.exceptions import CRSError
-from pyproj.transformer import Transformer
+from pyproj.exceptions import CRSError, ProjError
 
 from ..models.card import Slot
 from .errors import RequestError
-from .grid import MAX_PIXELS, Grid, ground_metres_per_unit
+from .grid import MAX_PIXELS, Grid, ground_metres_per_unit, on_the_map, way_between
 from .job import GridSpec
 from .job import Source as SourceSpec
 
@@ -23,6 +22,8 @@ SAME_GSD = 0.1
 SCALE_SLACK = 0.01
 #: Beyond this factor between the reference's GSD and the grid's, the user is told.
 FAR_GSD = 1.5
+#: Metres; no imagery has smaller pixels.
+FINEST = 1e-4
 Bounds = tuple[float, float, float, float]
 
 
@@ -108,9 +109,10 @@ def _pixel(
     spec: GridSpec, crs: CRS, native: Grid | None, extent: Bounds, gsd: float | None
 ) -> tuple[tuple[float, float], tuple[float, float]]:
     """Pixel size in CRS units along x and y, and a corner of the pixel lattice."""
-    wanted = spec.resolution or gsd
-    if spec.resolution is not None and spec.resolution <= 0:
-        raise RequestError("grid.resolution must be more than 0 metres.")
+    wanted = gsd if spec.resolution is None else spec.resolution
+    if wanted is not None and wanted < FINEST:
+        field = "The model's GSD" if spec.resolution is None else "grid.resolution"
+        raise RequestError(f"{field} is {wanted:g} metres; the finest that can be mapped is {FINEST:g}.")
     same_crs = native is not None and native.pyproj_crs == crs
     if native is not None and same_crs:
         origin = native.transform.c, native.transform.f
@@ -140,10 +142,12 @@ def _snap(crs: CRS, extent: Bounds, pixel: tuple[float, float], origin: tuple[fl
     """The smallest grid on the pixel lattice that covers the extent."""
     dx, dy = pixel
     slack = 1e-6
-    left = math.floor((extent[0] - origin[0]) / dx + slack)
-    right = math.ceil((extent[2] - origin[0]) / dx - slack)
-    top = math.floor((origin[1] - extent[3]) / dy + slack)
-    bottom = math.ceil((origin[1] - extent[1]) / dy - slack)
+    west, east = ((x - origin[0]) / dx for x in (extent[0], extent[2]))
+    north, south = ((origin[1] - y) / dy for y in (extent[3], extent[1]))
+    if not all(math.isfinite(pixels) for pixels in (west, east, north, south)):
+        raise RequestError("The grid would have endless pixels; check grid.resolution (in metres) and grid.extent.")
+    left, right = math.floor(west + slack), math.ceil(east - slack)
+    top, bottom = math.floor(north + slack), math.ceil(south - slack)
     width, height = max(right - left, 1), max(bottom - top, 1)
     if width * height > MAX_PIXELS:
         raise RequestError(
@@ -170,8 +174,10 @@ def transform_bounds(source: CRS, target: CRS, bounds: Bounds) -> Bounds:
     """Bounds in another CRS, with densified edges; raises RequestError where they cannot be transformed."""
     if source == target:
         return bounds
-    transformer = Transformer.from_crs(source, target, always_xy=True)
-    moved = transformer.transform_bounds(*bounds, densify_pts=21)
+    try:
+        moved = way_between(source, target).transform_bounds(*bounds, densify_pts=21)
+    except ProjError:
+        moved = (math.nan,) * 4
     if not all(math.isfinite(value) for value in moved):
         raise RequestError(
             f"The extent has no place in '{target.name}' (it comes from '{source.name}'); choose another grid.crs."
@@ -181,6 +187,9 @@ def transform_bounds(source: CRS, target: CRS, bounds: Bounds) -> Bounds:
 
 def _parse_crs(text: str, where: str) -> CRS:
     try:
-        return CRS.from_user_input(text)
+        crs = CRS.from_user_input(text)
     except CRSError:
         raise RequestError(f"{where} is {text[:60]!r}, which is not a CRS; use a code such as EPSG:32634.") from None
+    if not on_the_map(crs):
+        raise RequestError(f"{where} is '{crs.name}', which lies on no map; use a code such as EPSG:32634.")
+    return crs

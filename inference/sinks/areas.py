@@ -10,7 +10,7 @@ from pyproj import CRS, Transformer
 from pyproj.crs import ProjectedCRS
 from pyproj.crs.coordinate_operation import LambertCylindricalEqualAreaConversion
 
-from ..grid import Grid, Window
+from ..grid import Grid, Window, way_between
 
 #: Metres between the points of an edge that is brought to another projection, in which it is no longer straight.
 _STEP = 1000.0
@@ -78,7 +78,7 @@ class EllipsoidAreas:
 
     @cached_property
     def _to_lonlat(self) -> Transformer:
-        return Transformer.from_crs(self._grid.pyproj_crs, self._datum, always_xy=True)
+        return way_between(self._grid.pyproj_crs, self._datum)
 
     @cached_property
     def _to_equal_area(self) -> Transformer | None:
@@ -86,7 +86,7 @@ class EllipsoidAreas:
             return None
         middle = LambertCylindricalEqualAreaConversion(longitude_natural_origin=self._grid.lonlat_center[0])
         target = ProjectedCRS(middle, geodetic_crs=self._datum)
-        return Transformer.from_crs(self._grid.pyproj_crs, target, always_xy=True)
+        return way_between(self._grid.pyproj_crs, target)
 
     def _to_equal_area_xy(self, x: np.ndarray, y: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         if self._grid.pyproj_crs.is_geographic:

@@ -7,11 +7,10 @@ import math
 
 import numpy as np
 from pyproj import CRS
-from pyproj.transformer import Transformer
 
 from ...models.card import LocationRecipe, Slot
 from ..errors import RequestError
-from ..grid import Grid, Window
+from ..grid import Grid, Window, way_between
 from ..job import Source as SourceSpec
 from ..patch import Patch
 from . import Context, Facts
@@ -46,7 +45,7 @@ class LocationSource:
         self.channels = channels
         self._recipe = recipe
         self._grid = grid
-        self._to_lonlat = Transformer.from_crs(grid.pyproj_crs, CRS.from_epsg(4326), always_xy=True)
+        self._to_lonlat = way_between(grid.pyproj_crs, CRS.from_epsg(4326))
 
     def read(self, window: Window) -> Patch:
         """The basis at every pixel centre (values × H × W float32)."""

@@ -8,10 +8,9 @@ import math
 from collections.abc import Callable, Sequence
 
 import numpy as np
-from pyproj import Transformer
 from rasterio.crs import CRS
 
-from ..grid import Grid, Window, ground_metres_per_unit
+from ..grid import Grid, Window, ground_metres_per_unit, way_between
 from ..patch import Patch
 from . import Facts
 from .raster_file import RasterFile
@@ -72,7 +71,7 @@ def crs_name(crs: CRS) -> str:
 def layer_gsd(file: RasterFile, grid: Grid) -> float | None:
     """The file's ground sampling distance in metres where the grid's centre lies, or at its own centre if not in it."""
     own = file.grid
-    transformer = Transformer.from_crs(grid.pyproj_crs, own.pyproj_crs, always_xy=True)
+    transformer = way_between(grid.pyproj_crs, own.pyproj_crs)
     x, y = transformer.transform(*(grid.transform @ (grid.width / 2, grid.height / 2)))
     west, south, east, north = own.bounds
     if not (west <= x <= east and south <= y <= north):
@@ -99,7 +98,7 @@ def _inside(file: RasterFile, grid: Grid, x: np.ndarray, y: np.ndarray) -> np.nd
     place = file.georeference
     inverse = ~(place.transform or file.grid.transform)
     size = (place.width, place.height) if place.transform else (file.grid.width, file.grid.height)
-    transformer = Transformer.from_crs(grid.pyproj_crs, file.grid.pyproj_crs, always_xy=True)
+    transformer = way_between(grid.pyproj_crs, file.grid.pyproj_crs)
     there_x, there_y = transformer.transform(x, y)
     with np.errstate(invalid="ignore"):
         col = inverse.a * there_x + inverse.b * there_y + inverse.c

@@ -6,10 +6,9 @@ import math
 from collections.abc import Sequence
 
 from affine import Affine
-from pyproj import Transformer
 
 from ..errors import SourceError
-from ..grid import Grid
+from ..grid import Grid, way_between
 from ..job import Source as SourceSpec
 from . import Context
 from .raster_env import label
@@ -47,7 +46,7 @@ def _union(grids: Sequence[Grid]) -> Grid:
     first = grids[0]
     cols, rows = [0.0, float(first.width)], [0.0, float(first.height)]
     for other in grids[1:]:
-        transformer = Transformer.from_crs(other.pyproj_crs, first.pyproj_crs, always_xy=True)
+        transformer = way_between(other.pyproj_crs, first.pyproj_crs)
         west, south, east, north = transformer.transform_bounds(*other.bounds)
         for corner in ((west, south), (east, north)):
             col, row = ~first.transform @ corner

@@ -7,13 +7,12 @@ from typing import Protocol
 
 import numpy as np
 from affine import Affine
-from pyproj import Transformer
 from rasterio.crs import CRS
 from rasterio.enums import MaskFlags
 from rasterio.io import DatasetReader
 from rasterio.windows import Window as RasterWindow
 
-from ..grid import Grid, Window
+from ..grid import Grid, Window, way_between
 from .raster_file import RasterFile, open_named
 from .raster_window import intersection, squares
 from .warp_document import Georeference, Warp, warp_document
@@ -228,12 +227,12 @@ def alpha_maximum(file: RasterFile) -> float:
 def source_pixels_per_pixel(file: RasterFile, grid: Grid) -> tuple[float, float] | None:
     """Source pixels along the source's x and y that one grid pixel spans, amid what both share; None where unknown."""
     own = file.grid
-    there = Transformer.from_crs(own.pyproj_crs, grid.pyproj_crs, always_xy=True)
+    there = way_between(own.pyproj_crs, grid.pyproj_crs)
     x, y = ~grid.transform @ there.transform(*(own.transform @ (own.width / 2, own.height / 2)))
     if not (math.isfinite(x) and math.isfinite(y)):
         x, y = grid.width / 2, grid.height / 2
     x, y = min(max(x, 0.5), grid.width - 0.5), min(max(y, 0.5), grid.height - 0.5)
-    back = Transformer.from_crs(grid.pyproj_crs, own.pyproj_crs, always_xy=True)
+    back = way_between(grid.pyproj_crs, own.pyproj_crs)
     points = [(x - 0.5, y), (x + 0.5, y), (x, y - 0.5), (x, y + 0.5)]
     source = [~own.transform @ back.transform(*(grid.transform @ point)) for point in points]
     if not all(math.isfinite(value) for point in source for value in point):

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import pyproj
 from affine import Affine
 from rasterio.crs import CRS
 from rasterio.io import DatasetReader
 from rasterio.vrt import WarpedVRT
 
 from ..errors import SourceError
-from ..grid import Grid
+from ..grid import Grid, on_the_map
 from .warp_document import Georeference
 
 
@@ -16,8 +17,16 @@ def georeference(dataset: DatasetReader, title: str) -> Georeference:
     """What ties the pixels to the ground; a transform counts before control points, and these before RPC.
 
     Raises:
-        SourceError: when there is nothing, or no CRS.
+        SourceError: when there is nothing, or no CRS, or one that is tied to no ground.
     """
+    place = _found(dataset, title)
+    crs = pyproj.CRS.from_wkt(wkt(place.crs))
+    if not on_the_map(crs):
+        raise SourceError(f"{title} has the CRS '{crs.name}', which lies on no map; assign the right one.")
+    return place
+
+
+def _found(dataset: DatasetReader, title: str) -> Georeference:
     width, height = dataset.width, dataset.height
     transform = dataset.transform
     points, points_crs = dataset.gcps

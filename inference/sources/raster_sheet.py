@@ -7,12 +7,11 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 import numpy as np
-from pyproj import Transformer
 from rasterio.errors import RasterioError
 
 from ...models.card import Slot
 from ..errors import SourceError
-from ..grid import Grid, Window
+from ..grid import Grid, Window, way_between
 from . import Context
 from .raster_file import RasterFile, Reading, open_file, reason
 from .raster_layer import Layer, open_layer
@@ -139,7 +138,7 @@ class Sheet:
 def _extent(file: RasterFile, grid: Grid) -> tuple[float, float, float, float] | None:
     """First column, first row, last column and last row that the file can reach; None where this is not certain."""
     own = file.grid
-    transformer = Transformer.from_crs(own.pyproj_crs, grid.pyproj_crs, always_xy=True)
+    transformer = way_between(own.pyproj_crs, grid.pyproj_crs)
     west, south, east, north = transformer.transform_bounds(*own.bounds, densify_pts=51)
     if not all(map(math.isfinite, (west, south, east, north))) or west >= east:
         return None  # it wraps round the antimeridian, or a part of it has no place in the grid's CRS

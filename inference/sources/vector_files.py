@@ -10,8 +10,10 @@ from typing import Any
 
 import pyogrio
 from pyogrio.errors import DataLayerError, DataSourceError
+from pyproj import CRS
 
 from ..errors import SourceError
+from ..grid import on_the_map
 from ..job import VectorLayer, resolve
 
 #: Formats that hold their own features. Others (VRT, WFS, SQL servers) name further files or hosts, which a layer that
@@ -172,6 +174,8 @@ def _describe(path: str, layer: str, name: str) -> LayerFile:
         raise SourceError(f"'{name}' is of the format {info['driver']}, which is not read; export it to GeoPackage.")
     if not info["crs"]:
         raise SourceError(f"The layer '{layer}' of '{name}' has no CRS; assign the right one and save it again.")
+    if not on_the_map(crs := CRS.from_user_input(str(info["crs"]))):
+        raise SourceError(f"The layer '{layer}' of '{name}' has the CRS '{crs.name}', which lies on no map.")
     return LayerFile(
         path=path,
         layer=layer,
@@ -201,7 +205,8 @@ def _bounds(info: dict[str, Any]) -> tuple[float, float, float, float] | None:
 
 def _short(problem: Exception) -> str:
     """GDAL's words in one line, without the paths that they may hold."""
-    text = " ".join(str(problem).split()).rstrip(".;")
+    # pyogrio adds advice on how to call it, which is for programmers.
+    text = " ".join(str(problem).split("; It might help")[0].split()).rstrip(".;")
     words = [Path(word.strip("'\",;")).name if word.strip("'\"").startswith("/") else word for word in text.split(" ")]
     return " ".join(words)[:300]
 

@@ -8,6 +8,8 @@ from pyproj import CRS
 from pyproj.exceptions import ProjError
 from pyproj.transformer import Transformer
 
+from ..grid import way_between
+
 Bounds = tuple[float, float, float, float]
 #: No CRS of the Earth counts so far; what does is damage.
 _FARTHEST = 1e12
@@ -21,8 +23,8 @@ class Placement:
     def __init__(self, layer: CRS, grid: CRS) -> None:
         self.name = layer.to_string() if layer.to_authority() else layer.name
         same = layer.equals(grid, ignore_axis_order=True)
-        self._forward = None if same else Transformer.from_crs(layer, grid, always_xy=True)
-        self._back = None if same else Transformer.from_crs(grid, layer, always_xy=True)
+        self._forward = None if same else way_between(layer, grid)
+        self._back = None if same else way_between(grid, layer)
         self._grid_in_degrees = grid.is_geographic
         self._layer_in_degrees = layer.is_geographic
 

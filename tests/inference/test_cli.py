@@ -92,6 +92,8 @@ def test_the_checkout_may_have_any_name(repository_root: Path, job_file: Path, t
         ({"sources": {"imagery": {"path": "ortho.tif"}, "dem": {"path": "x.tif"}}}, "sources.dem"),
         ({"outputs": {"folder": "out", "products": {"regression": None}}}, "outputs.products.regression"),
         ({"compute": {"tile": 8}}, "compute.tile"),
+        ({"compute": {"tile": 16384, "batch": 1024}}, "compute.batch"),
+        ({"outputs": {"folder": "out", "products": {"classes": "ortho.tif"}}}, "which the run reads"),
         ({"schema": 7}, "schema"),
     ],
 )

@@ -97,7 +97,12 @@ def test_no_mismatch_no_word() -> None:
         ({"extent": (5, 5, 1, 1)}, "grid.extent"),
         ({"reference": "dem"}, "grid.reference"),
         ({"resolution": -1.0}, "grid.resolution"),
-        ({"resolution": 1e-9}, "pixels; check grid.resolution"),
+        ({"resolution": 1e-4}, "pixels; check grid.resolution"),
+        ({"resolution": 1e-320}, "grid.resolution is .* the finest"),
+        ({"extent": (-1e308, 0, 1e308, 1)}, "endless pixels; check grid.resolution"),
+        ({"crs": "EPSG:4978"}, "grid.crs is 'WGS 84', which lies on no map"),
+        ({"crs": "EPSG:5773"}, "grid.crs is 'EGM96 height', which lies on no map"),
+        ({"crs": 'LOCAL_CS["site",UNIT["metre",1]]'}, "grid.crs is 'site', which lies on no map"),
     ],
 )
 def test_a_wrong_field_is_named(spec: dict[str, object], sentence: str) -> None:

@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 import rasterio
 from affine import Affine
-from fusion_mapper.inference.errors import SourceError
+from fusion_mapper.inference.errors import RequestError, SourceError
 from fusion_mapper.inference.job import Source
 from fusion_mapper.inference.sources import raster_env
 from fusion_mapper.inference.sources.raster import open_raster
@@ -54,6 +54,21 @@ def test_a_file_that_is_no_raster(tmp_path, context):
 def test_a_file_without_crs(tmp_path, context):
     write(tmp_path / "a.tif", noise(1, 20, 20), crs=None)
     refused(context, r"a\.tif has no CRS")
+
+
+def test_a_file_with_a_crs_of_no_ground(tmp_path, context):
+    """A site's own metres, or earth-centred ones, are not compared with other layers."""
+    write(tmp_path / "a.tif", noise(1, 20, 20), crs='LOCAL_CS["site",UNIT["metre",1]]')
+    refused(context, r"a\.tif has the CRS 'site', which lies on no map")
+    write(tmp_path / "a.tif", noise(1, 20, 20), crs="EPSG:4978")
+    refused(context, r"a\.tif has the CRS 'WGS 84', which lies on no map")
+
+
+def test_a_file_of_another_planet(tmp_path, context):
+    mars = 'GEOGCS["Mars",DATUM["Mars",SPHEROID["Mars",3396190,0]],PRIMEM["Reference",0],UNIT["degree",0.0174532925]]'
+    write(tmp_path / "a.tif", noise(1, 20, 20), crs=mars, transform=Affine(1e-4, 0, 15, 0, -1e-4, 45))
+    with pytest.raises(RequestError, match="There is no way from the CRS 'Mars' to"):
+        open_raster(slot(1), Source(path="a.tif"), GRID, context)
 
 
 def test_a_file_without_any_place(tmp_path, context):

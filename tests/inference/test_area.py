@@ -1,0 +1,73 @@
+"""The area to map: polygons of any CRS, or one sentence about what is wrong with their layer."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import pyogrio.raw
+import pytest
+import shapely
+from affine import Affine
+from fusion_mapper.inference.area import AreaMask
+from fusion_mapper.inference.errors import RequestError
+from fusion_mapper.inference.grid import Grid, way_between
+from fusion_mapper.inference.job import Area
+from pyproj import CRS
+
+GRID = Grid("EPSG:32634", Affine(10, 0, 500000, 0, -10, 6200000), 60, 50)
+SITE = 'LOCAL_CS["site",UNIT["metre",1]]'
+
+
+def save(path: Path, polygon: shapely.Geometry, crs: str | None) -> Path:
+    wkb = shapely.to_wkb(np.array([polygon]))
+    pyogrio.raw.write(path, wkb, [], [], geometry_type=polygon.geom_type, crs=crs)
+    return path
+
+
+def mask(path: Path, **more: str) -> AreaMask:
+    return AreaMask(Area(str(path), **more), path.parent, pytest.fail)
+
+
+def test_an_area_with_a_hole_in_another_crs(tmp_path: Path) -> None:
+    ring = shapely.box(500100, 6199700, 500400, 6199900) - shapely.box(500200, 6199750, 500300, 6199850)
+    to_degrees = way_between(GRID.pyproj_crs, CRS.from_epsg(4326)).transform
+    polygon = shapely.transform(shapely.segmentize(ring, 10), to_degrees, interleaved=False)
+    inside = mask(save(tmp_path / "area.gpkg", polygon, "EPSG:4326")).read(GRID, GRID.whole)
+    np.testing.assert_array_equal(inside, shapely.contains_xy(ring, *GRID.pixel_centres(GRID.whole)))
+
+
+def test_an_area_that_points_elsewhere_is_refused(tmp_path: Path) -> None:
+    """A VRT may name any host; the network is touched only for a source that the user named."""
+    (tmp_path / "area.vrt").write_text(
+        '<OGRVRTDataSource><OGRVRTLayer name="a"><SrcDataSource>http://127.0.0.1:9/a</SrcDataSource></OGRVRTLayer>'
+        "</OGRVRTDataSource>"
+    )
+    with pytest.raises(RequestError, match=r"'area\.vrt' may point at other layers or hosts"):
+        mask(tmp_path / "area.vrt")
+
+
+@pytest.mark.parametrize(
+    ("crs", "more", "sentence"),
+    [
+        (None, {}, "no CRS"),
+        (SITE, {}, "lies on no map"),
+        ("EPSG:32634", {"layer": "fields"}, r"has no layer 'fields'; it has area\."),
+        ("EPSG:32634", {"where": "crop = 3"}, "no such column: crop"),
+        ("EPSG:32634", {"where": "fid > 9"}, "no polygon"),
+    ],
+)
+def test_what_is_wrong_with_an_area_is_one_sentence(
+    tmp_path: Path, crs: str | None, more: dict[str, str], sentence: str
+) -> None:
+    path = save(tmp_path / "area.gpkg", shapely.box(0, 0, 1, 1), crs)
+    with pytest.raises(RequestError, match=sentence) as caught:
+        mask(path, **more)
+    assert str(tmp_path) not in str(caught.value)
+
+
+def test_a_file_that_is_no_vector_is_named_without_advice_for_programmers(tmp_path: Path) -> None:
+    (tmp_path / "area.gpkg").write_text("no database")
+    with pytest.raises(RequestError, match=r"'area\.gpkg' cannot be read") as caught:
+        mask(tmp_path / "area.gpkg")
+    assert "driver" not in str(caught.value)
