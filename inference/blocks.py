@@ -8,15 +8,15 @@ from itertools import product
 
 import numpy as np
 from pyproj import CRS
-from pyproj.transformer import Transformer
 
-from .grid import Window
+from .grid import Window, way_between
 from .inputs import BlockInputs, read_block, vector_inputs
 from .merge import Merger
 from .prepare import Prepared, wanted_of
 from .sessions import Session
 from .sinks.encode import encode_block
 from .sources import Source
+from .tally import tally
 
 Tile = tuple[int, int]
 
@@ -28,6 +28,8 @@ class BlockResult:
     arrays: dict[str, np.ndarray]
     not_finite: int
     """Pixels whose scores were NaN or infinite, and which became nodata."""
+    counts: np.ndarray
+    """Pixels that are mapped, in all and without each optional layer (`tally`)."""
 
 
 def compute_block(
@@ -50,9 +52,9 @@ def compute_block(
     inputs = read_block(prepared.card, sources, grid, window, region, "stack" in prepared.products)
     inside = prepared.area.read(grid, window) if prepared.area else np.True_
     valid = inputs.valid & inside
-    arrays = _asides(prepared, inputs, valid, inside)
+    arrays, counts = _asides(prepared, inputs, valid, inside), tally(valid, inputs.missing)
     if session is None:
-        return BlockResult(arrays, 0)
+        return BlockResult(arrays, 0, counts)
     mergers = [Merger(output, lattice, window) for output in prepared.card.outputs]
     tiles = [
         (lattice.origin(i), lattice.origin(j))
@@ -69,7 +71,7 @@ def compute_block(
         encoded = encode_block(output, scores, valid & answered, wanted, prepared.job.outputs)
         not_finite += int(encoded.pop("faulty"))
         arrays.update({f"{number}.{name}": array for name, array in encoded.items()})
-    return BlockResult(arrays, not_finite)
+    return BlockResult(arrays, not_finite, counts)
 
 
 def _region(rows: tuple[int, int], cols: tuple[int, int]) -> Window:
@@ -139,6 +141,6 @@ def _centres(prepared: Prepared, tiles: list[Tile]) -> np.ndarray:
     """Longitude and latitude (N×2, degrees) of tile centres."""
     half = prepared.lattice.size / 2
     points = [prepared.grid.transform @ (col + half, row + half) for row, col in tiles]
-    transformer = Transformer.from_crs(prepared.grid.pyproj_crs, CRS.from_epsg(4326), always_xy=True)
+    transformer = way_between(prepared.grid.pyproj_crs, CRS.from_epsg(4326))
     lon, lat = transformer.transform(*np.transpose(points))
     return np.column_stack([lon, lat])

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import zipfile
+import zlib
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -25,13 +26,15 @@ class BlockStore:
         self._layout = layout
 
     def missing(self) -> list[int]:
-        """Indices of the blocks that are still to be computed."""
-        return [index for index in range(self._layout.count) if not self._path(index).exists()]
+        """Indices of the blocks that are still to be computed: those without a file, or with a damaged one."""
+        return [index for index in range(self._layout.count) if not _is_whole(self._path(index))]
 
     def write(self, index: int, result: BlockResult) -> None:
         """Keep a block; raises RequestError when the disk does not take it (finished blocks stay)."""
         buffer = io.BytesIO()
-        np.savez(buffer, allow_pickle=False, not_finite=np.int64(result.not_finite), **result.arrays)
+        np.savez(
+            buffer, allow_pickle=False, not_finite=np.int64(result.not_finite), counts=result.counts, **result.arrays
+        )
         write_atomically(self._path(index), buffer.getvalue())
 
     def read(self, name: str) -> Iterator[tuple[Window, np.ndarray]]:
@@ -44,13 +47,18 @@ class BlockStore:
         try:
             with np.load(self._path(index), allow_pickle=False) as arrays:
                 return np.asarray(arrays[name])
-        except (OSError, ValueError, KeyError, zipfile.BadZipFile) as problem:
-            raise RequestError(f"The block file {self._path(index)} is damaged; delete it and run again.") from problem
+        except (OSError, EOFError, ValueError, KeyError, zipfile.BadZipFile) as problem:
+            raise RequestError(f"The block file {self._path(index)} is damaged; run again.") from problem
 
     @property
     def not_finite(self) -> int:
         """Pixels of all blocks whose scores were not finite."""
         return sum(int(self.array(index, "not_finite")) for index in range(self._layout.count))
+
+    @property
+    def counts(self) -> np.ndarray:
+        """The blocks' counts (`tally`), summed."""
+        return np.sum([self.array(index, "counts") for index in range(self._layout.count)], axis=0)
 
     def clear(self) -> None:
         """Delete the block files of a finished run."""
@@ -59,3 +67,12 @@ class BlockStore:
 
     def _path(self, index: int) -> Path:
         return self._folder / f"{index:08d}.npz"
+
+
+def _is_whole(path: Path) -> bool:
+    """True for a block file whose checksums hold; one that was in writing when the power failed may be empty."""
+    try:
+        with zipfile.ZipFile(path) as kept:
+            return kept.testzip() is None
+    except (OSError, EOFError, RuntimeError, ValueError, zipfile.BadZipFile, zlib.error):
+        return False

@@ -24,6 +24,8 @@ from .version import ENGINE_VERSION
 SCHEMA = 1
 PLAN = "plan.json"
 BLOCKS = "blocks"
+#: A file among the blocks that tells other runs that one is at work.
+LOCK = "lock"
 
 
 def make_plan(
@@ -75,15 +77,16 @@ def adopt_plan(folder: Path, plan: Mapping[str, Any]) -> str:
         RequestError: when the folder cannot be written.
     """
     path = folder / PLAN
-    text = json.dumps(plan, indent=1, sort_keys=True)
+    text = json.dumps(plan, indent=1, sort_keys=True).encode()
     try:
         (folder / BLOCKS).mkdir(parents=True, exist_ok=True)
-        old = path.read_text(encoding="utf-8") if path.exists() else None
+        old = path.read_bytes() if path.exists() else None
         if old == text:
             return ""
         for block in (folder / BLOCKS).iterdir():
-            block.unlink()
-        write_atomically(path, text.encode())
+            if block.name != LOCK:
+                block.unlink()
+        write_atomically(path, text)
     except OSError as problem:
         raise RequestError(f"The run folder {folder} cannot be written: {problem.strerror}.") from problem
     return (
@@ -93,11 +96,11 @@ def adopt_plan(folder: Path, plan: Mapping[str, Any]) -> str:
     )
 
 
-def _changes(old: str, plan: Mapping[str, Any]) -> str:
+def _changes(old: bytes, plan: Mapping[str, Any]) -> str:
     try:
         before = json.loads(old)
         changed = [key for key in plan if before.get(key) != json.loads(json.dumps(plan[key]))]
-    except (ValueError, AttributeError):
+    except (ValueError, AttributeError, RecursionError):
         return "The plan file was damaged"
     return f"{' and '.join(changed).capitalize()} changed"
 

@@ -11,6 +11,7 @@ from typing import Any
 
 from ..models.files import write_atomically
 from . import events
+from .alone import alone_in
 from .assemble import Assembler
 from .blockstore import BlockStore
 from .executor import BlockRun, run_blocks
@@ -20,6 +21,7 @@ from .prepare import Prepared, prepare
 from .sessions import Session, SessionInfo, open_session
 from .sinks.provenance import output_settings, product_tags
 from .sources import Context
+from .tally import doubts
 from .version import ENGINE_VERSION
 from .voice import Voice, Warnings
 
@@ -37,12 +39,17 @@ def run_job(job: Job, base: Path, voice: Voice) -> events.Result:
     began = time.monotonic()
     warnings = Warnings(voice.say)
     prepared = prepare(job, base, warnings.tell)
+    with alone_in(prepared.folder, warnings.tell):
+        return _run(prepared, voice, warnings, began)
+
+
+def _run(prepared: Prepared, voice: Voice, warnings: Warnings, began: float) -> events.Result:
     for sentence in prepared.warnings:
         warnings.tell(sentence)
-    context = Context(base, prepared.folder, warnings.tell)
+    context = Context(prepared.base, prepared.folder, warnings.tell)
     fingerprints, attribution = _survey(prepared, context)
     session, batch = _session(prepared)
-    if session and session.info.reason and job.compute.device != "auto":
+    if session and session.info.reason and prepared.job.compute.device != "auto":
         warnings.tell(session.info.reason)
     voice.say(_started(session.info if session else None))
     plan = make_plan(prepared, session.info if session else None, batch, fingerprints)
@@ -51,6 +58,8 @@ def run_job(job: Job, base: Path, voice: Voice) -> events.Result:
         warnings.tell(told)
     store = BlockStore(prepared.folder, prepared.layout)
     run_blocks(BlockRun(prepared, context, store, session, batch), voice)
+    for sentence in doubts(prepared, store.counts):
+        warnings.tell(sentence)
     if store.not_finite:
         warnings.tell(f"The model answered NaN or infinity for {store.not_finite:,} pixels; they are nodata.")
     products = Assembler(prepared, store, _tags(prepared, session, attribution), voice).write_all()
