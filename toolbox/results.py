@@ -171,6 +171,8 @@ class ProductFinisher(QgsProcessingLayerPostProcessorInterface):
     def postProcessLayer(
         self, layer: QgsMapLayer, context: QgsProcessingContext, feedback: QgsProcessingFeedback
     ) -> None:
+        # Where the project already shows this file, QGIS takes that layer, which still reads what was overwritten.
+        layer.reload()
         finish_layer(layer, self._product, self._label.card, self._label.attribution)
         layer.setName(BY_NAME[self._product].title)
         project = context.project()
@@ -183,7 +185,11 @@ class ProductFinisher(QgsProcessingLayerPostProcessorInterface):
         moved.setItemVisibilityChecked(BY_NAME[self._product].shown)
         moved.setExpanded(BY_NAME[self._product].shown)
         group.insertChildNode(_place(group, self._product), moved)
-        node.parent().removeChildNode(node)
+        left = node.parent()
+        left.removeChildNode(node)
+        # The group of the run whose files this one overwrote.
+        if left.customProperty(_RUN_PROPERTY) and not left.children():
+            left.parent().removeChildNode(left)
 
 
 def finish_when_loaded(context: QgsProcessingContext, path: str, product: str, label: RunLabel) -> None:

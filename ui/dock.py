@@ -176,6 +176,10 @@ class FusionDock(QgsDockWidget):
         return self.engine.problem
 
     def _on_run(self) -> None:
+        # A layer may have gone since the panel was last looked over.
+        self._on_settled()
+        if not self._run.isEnabled():
+            return
         extent = None if self.area.is_whole() else self.area.extent()
         rows, reference = self.slots.rows(), self.slots.reference()
         self.runs.start(make_request(self.model.model(), rows, reference, extent, self.results))

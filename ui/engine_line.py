@@ -20,7 +20,7 @@ _BACKENDS = {"openvino": "OpenVINO", "onnxruntime": "ONNX Runtime"}
 
 
 class EngineLine(QLabel):
-    """Says what is known of the engine; asks for it once, when it is first seen."""
+    """Says what is known of the engine; asks when it is first seen, and again while it was not ready the last time."""
 
     engine_changed = pyqtSignal()
 
@@ -35,7 +35,7 @@ class EngineLine(QLabel):
         self.setText(tr("Engine not asked yet"))
 
     def ask(self) -> None:
-        """Ask the engine in the background, unless that has been done."""
+        """Ask the engine in the background, unless it has answered that it is ready."""
         if self._asked:
             return
         self._asked = True
@@ -77,6 +77,7 @@ class EngineLine(QLabel):
 
     def _on_failed(self, problem: str) -> None:
         self.problem = problem
+        self._asked = False
         self.setText(tr("Engine not ready"))
         self.setToolTip(problem)
         self.engine_changed.emit()

@@ -35,8 +35,10 @@ class RasterChoice(QgsMapLayerComboBox):
         self.setAllowEmptyLayer(True, tr("No layer"))
         keep_narrow(self)
         self.setLayer(None)
+        self._chosen = ""
         self.layerChanged.connect(self._on_layer_changed)
         self.activated.connect(self._on_activated)
+        QgsProject.instance().layersWillBeRemoved.connect(self._on_layers_will_be_removed)
 
     def layers(self) -> list[QgsMapLayer]:
         """The chosen layer, as a list of at most one."""
@@ -47,7 +49,13 @@ class RasterChoice(QgsMapLayerComboBox):
         """Choose the first raster among the layers, or nothing."""
         self.setLayer(next((layer for layer in layers if isinstance(layer, QgsRasterLayer)), None))
 
-    def _on_layer_changed(self, _layer: Optional[QgsMapLayer]) -> None:
+    def _on_layers_will_be_removed(self, ids: Sequence[str]) -> None:
+        # By now QGIS has gone to whatever layer comes next in its list, without a word.
+        if self._chosen in ids:
+            self.setLayer(None)
+
+    def _on_layer_changed(self, layer: Optional[QgsMapLayer]) -> None:
+        self._chosen = "" if layer is None else layer.id()
         self.choice_changed.emit()
 
     def _on_activated(self, _index: int) -> None:

@@ -47,9 +47,7 @@ class Verdict:
     text: str = ""
 
 
-def judge(
-    slot: Slot, card: Card, layers: Sequence[QgsMapLayer], area: Optional[QgsReferencedRectangle]
-) -> Verdict:
+def judge(slot: Slot, card: Card, layers: Sequence[QgsMapLayer], area: Optional[QgsReferencedRectangle]) -> Verdict:
     """The gravest thing to say about the layers chosen for a slot; `area` is what is to be mapped."""
     if not layers:
         return _nothing_chosen(slot)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+
 import pytest
 from fusion_mapper.toolbox.models import choose_model
 from fusion_mapper.toolbox.products import natural_products, possible_products
@@ -77,12 +79,27 @@ def test_layers_stand_in_order_wherever_qgis_put_them_first(context, ears, proje
     assert [node.isExpanded() for node in group.children()] == [True, True, False, False]
 
 
-def _result(product: str, folder):
+def test_a_layer_whose_file_was_overwritten_shows_the_new_one(context, ears, project, tmp_path):
+    """Processing answers a layer that the project already has, and it moves from the old run's group to the new's."""
+    card = choose_model("landcover-rgb-1m").card
+    layer = _result("classes", tmp_path)
+    project.addMapLayer(layer)
+    ProductFinisher("classes", RunLabel(card, "First")).postProcessLayer(layer, context, ears)
+    (tmp_path / "new").mkdir()
+    written = _result("classes", tmp_path / "new", size=5).source()
+    os.replace(written, layer.source())
+    ProductFinisher("classes", RunLabel(card, "Second")).postProcessLayer(layer, context, ears)
+    assert (layer.width(), layer.dataProvider().xSize()) == (5, 5)
+    (group,) = project.layerTreeRoot().children()
+    assert (group.name(), [node.name() for node in group.children()]) == ("Second", ["Map"])
+
+
+def _result(product: str, folder, size: int = 2):
     if product == "polygons":
         return QgsVectorLayer("Polygon?crs=EPSG:4326&field=class:int", product, "memory")
     path = str(folder / f"{product}.tif")
     provider = QgsRasterFileWriter(path).createOneBandRaster(
-        Qgis.DataType.Byte, 2, 2, QgsRectangle(20, -35, 21, -34), QgsCoordinateReferenceSystem("EPSG:4326")
+        Qgis.DataType.Byte, size, size, QgsRectangle(20, -35, 21, -34), QgsCoordinateReferenceSystem("EPSG:4326")
     )
     del provider  # closes the file
     return QgsRasterLayer(path, product)

@@ -43,9 +43,7 @@ def can_run(qtbot, dock):
 
 
 def test_the_card_is_shown_with_its_notice(dock):
-    assert part(dock, QLabel, "ModelNeeds").text() == (
-        "Imagery (red, green, blue) · helped by OSM, Elevation · 2.5 m"
-    )
+    assert part(dock, QLabel, "ModelNeeds").text() == ("Imagery (red, green, blue) · helped by OSM, Elevation · 2.5 m")
     assert "Water" in part(dock, QLabel, "ModelClasses").text()
     assert part(dock, QLabel, "ModelNotice").isVisible()
     assert part(dock, QLabel, "ModelNotice").text().startswith("Trained on simulated landscapes")
@@ -147,3 +145,12 @@ def test_the_dock_fits_a_small_screen_and_names_its_parts(dock):
     for combo in dock.findChildren(QComboBox):
         if combo.objectName().startswith("FusionMapper"):
             assert combo.toolTip()
+
+
+def test_a_click_right_after_the_imagery_was_removed_starts_nothing(qtbot, dock, project, look_at, aerial, elevation):
+    look_at(aerial)
+    can_run(qtbot, dock)
+    project.removeMapLayer(aerial.id())
+    part(dock, QPushButton, "RunButton").click()
+    assert dock.runs.runs() == []
+    assert reason(dock) == "Choose a layer for Imagery."

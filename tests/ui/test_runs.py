@@ -212,6 +212,15 @@ def test_an_engine_that_is_not_there_is_told(qtbot, no_engine, panel):
     assert not button(panel, "RunButton").isEnabled()
 
 
+def test_an_engine_that_was_set_up_meanwhile_is_found_when_the_dock_is_reopened(qtbot, monkeypatch, no_engine, panel):
+    qtbot.waitUntil(lambda: bool(panel.engine.problem), timeout=PATIENCE)
+    monkeypatch.undo()
+    panel.hide()
+    panel.show()
+    qtbot.waitUntil(lambda: not panel.engine.problem, timeout=PATIENCE)
+    qtbot.waitUntil(button(panel, "RunButton").isEnabled)
+
+
 def test_a_model_without_a_card_beside_it_is_read_by_the_engine(qtbot, dock, tmp_path):
     bare = tmp_path / "bare.onnx"
     bare.write_bytes(LANDCOVER.read_bytes())

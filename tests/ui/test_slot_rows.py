@@ -105,3 +105,18 @@ def test_a_layer_elsewhere_is_refused_where_it_is_required(slots, aerial, elevat
     elsewhere = QgsReferencedRectangle(QgsRectangle(10, 50, 10.1, 50.1), QgsCoordinateReferenceSystem("EPSG:4326"))
     assert imagery.judge(elsewhere).level is Level.CANNOT
     assert dem.judge(elsewhere).level is Level.NOTE
+
+
+def test_a_raster_that_is_removed_leaves_its_row_empty(qtbot, slots, project, aerial, elevation):
+    imagery = slots.rows()[0]
+    imagery.choose([aerial])
+    with qtbot.waitSignal(slots.choice_changed):
+        project.removeMapLayer(aerial.id())
+    assert imagery.layers() == []
+
+
+def test_a_raster_stays_when_others_are_removed(slots, project, aerial, elevation):
+    imagery = slots.rows()[0]
+    imagery.choose([aerial])
+    project.removeMapLayer(elevation.id())
+    assert imagery.layers() == [aerial]

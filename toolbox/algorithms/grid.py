@@ -22,19 +22,18 @@ from .base import FusionAlgorithm, tr
 from .layers import given_raster
 
 
-def add_grid(algorithm: FusionAlgorithm, area: bool = True) -> None:
+def add_grid(algorithm: FusionAlgorithm) -> None:
     """Extent, area, resolution, CRS, and whether to keep the layer's own pixels."""
     algorithm.add(
         QgsProcessingParameterExtent("EXTENT", tr("Extent"), optional=True),
-        tr("What to map; the whole of the first raster layer when empty."),
+        tr("What the result covers; the whole of the reference or of the first raster layer when empty."),
     )
-    if area:
-        algorithm.add(
-            QgsProcessingParameterVectorLayer(
-                "AREA", tr("Area"), [QgsProcessing.SourceType.TypeVectorPolygon], optional=True
-            ),
-            tr("Polygons outside which the result is nodata."),
-        )
+    algorithm.add(
+        QgsProcessingParameterVectorLayer(
+            "AREA", tr("Area"), [QgsProcessing.SourceType.TypeVectorPolygon], optional=True
+        ),
+        tr("Polygons outside which the result is nodata."),
+    )
     algorithm.add(
         QgsProcessingParameterNumber(
             "RESOLUTION",
@@ -43,16 +42,19 @@ def add_grid(algorithm: FusionAlgorithm, area: bool = True) -> None:
             optional=True,
             minValue=0.0,
         ),
-        tr("Size of a pixel on the ground in metres, in any CRS; the model's own when empty."),
+        tr(
+            "Size of a pixel on the ground in metres, in any CRS; that of the model or, without one, of the raster "
+            "layer when empty."
+        ),
     )
     algorithm.add(
         QgsProcessingParameterCrs("CRS", tr("CRS of the result"), optional=True),
-        tr("That of the first raster layer when empty."),
+        tr("That of the reference or of the first raster layer when empty."),
         advanced=True,
     )
     algorithm.add(
         QgsProcessingParameterBoolean("NATIVE", tr("Keep the layer's own pixels"), defaultValue=False, optional=True),
-        tr("Map on the pixels of the first raster layer, whatever resolution the model was trained with."),
+        tr("The result lies on the pixels of the first raster layer, whatever resolution the model was trained with."),
         advanced=True,
     )
 
