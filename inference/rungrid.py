@@ -62,7 +62,9 @@ def build_grid(
     extent = _extent(spec, crs, native, area_bounds)
     pixel, origin = _pixel(spec, crs, native, extent, gsd)
     grid = _snap(crs, extent, pixel, origin)
-    return RunGrid(grid, reference, _warnings(grid, native, sources[reference].name or reference if reference else ""))
+    # A resolution that the user set is what the user wants; one that the model brought is worth a word.
+    told = _mismatch(grid, native, sources[reference].name or reference) if reference and native else ()
+    return RunGrid(grid, reference, () if spec.resolution else told)
 
 
 def _reference(spec: GridSpec, slots: tuple[Slot, ...], sources: Mapping[str, SourceSpec]) -> str | None:
@@ -157,14 +159,12 @@ def _snap(crs: CRS, extent: Bounds, pixel: tuple[float, float], origin: tuple[fl
     return Grid(crs.to_wkt(), transform, width, height)
 
 
-def _warnings(grid: Grid, native: Grid | None, name: str) -> tuple[str, ...]:
-    if native is None:
-        return ()
+def _mismatch(grid: Grid, native: Grid, name: str) -> tuple[str, ...]:
     own, run = native.mean_gsd, grid.mean_gsd
     if run / own > FAR_GSD or own / run > FAR_GSD:
         return (
             f"'{name}' has pixels of {own:.3g} m, but the map is made at {run:.3g} m: it will have "
-            f"{grid.width:,} × {grid.height:,} pixels ({grid.width * grid.height / 1e6:,.1f} million); "
+            f"{grid.width:,} × {grid.height:,} pixels ({grid.width * grid.height:,} in all); "
             "set the resolution if that is not what you want.",
         )
     return ()

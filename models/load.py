@@ -20,6 +20,7 @@ from .repair import repair
 
 Convention = Literal["fusion-mapper", "deepness", "geoai", "mlm", "bare"]
 
+
 @dataclass(frozen=True)
 class LoadedModel:
     """An ONNX file with the card that agrees with it."""

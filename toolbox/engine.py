@@ -238,11 +238,17 @@ def _conclude(last: Optional[Event], code: int, log: Path) -> Result:
         raise Cancelled("The run was cancelled.")
     if isinstance(last, Failed):
         raise EngineFailed(last.text, last.code, last.details)
-    raise EngineCrashed(
-        f"The engine ended with exit code {code} and without a result; its last words are in the details.",
-        code,
-        _tail(log),
-    )
+    raise EngineCrashed(_crash(code), code, _tail(log))
+
+
+def _crash(code: int) -> str:
+    """A negative code is the signal with which a POSIX system ended the engine; it then leaves no last words."""
+    if code < 0:
+        return (
+            f"The system ended the engine (signal {-code}), often for want of memory. Run again in the same folder, "
+            "where the finished parts are kept, with a smaller tile or fewer programs open."
+        )
+    return f"The engine ended with exit code {code} and without a result; its last words are in the details."
 
 
 def _tail(log: Path) -> str:

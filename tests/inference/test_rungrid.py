@@ -83,7 +83,11 @@ def test_explicit_crs_resolution_and_extent_need_no_reference() -> None:
 def test_a_large_mismatch_is_told_with_the_number_of_pixels() -> None:
     (sentence,) = build(DEGREES, gsd=0.5).warnings
     assert "'Ortho' has pixels of 2.5" in sentence
-    assert "million" in sentence
+    assert "in all" in sentence
+
+
+def test_a_resolution_that_was_asked_for_needs_no_word() -> None:
+    assert build(DEGREES, gsd=0.5, resolution=0.5).warnings == ()
 
 
 def test_no_mismatch_no_word() -> None:

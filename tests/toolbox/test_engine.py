@@ -83,7 +83,7 @@ def test_a_crash_is_a_message_with_the_last_words_in_the_details(engine_of, tmp_
 
 def test_an_engine_that_is_killed_in_mid_work_is_a_crash(engine_of, tmp_path):
     engine = engine_of(say(Progress(1, 9, "mapping")), "import os, signal; os.kill(os.getpid(), signal.SIGKILL)")
-    with pytest.raises(EngineCrashed):
+    with pytest.raises(EngineCrashed, match=r"signal 9.*want of memory"):
         engine.run(JOB, tmp_path, deaf, never)
 
 
