@@ -67,6 +67,7 @@ def compute_block(
     not_finite = 0
     for number, (output, merger) in enumerate(zip(prepared.card.outputs, mergers, strict=True)):
         scores, answered = merger.scores()
+        arrays[f"{number}.contrast"] = merger.contrast
         wanted = wanted_of(output, prepared.products)
         encoded = encode_block(output, scores, valid & answered, wanted, prepared.job.outputs)
         not_finite += int(encoded.pop("faulty"))

@@ -53,12 +53,11 @@ class BlockStore:
     @property
     def not_finite(self) -> int:
         """Pixels of all blocks whose scores were not finite."""
-        return sum(int(self.array(index, "not_finite")) for index in range(self._layout.count))
+        return int(self.total("not_finite"))
 
-    @property
-    def counts(self) -> np.ndarray:
-        """The blocks' counts (`tally`), summed."""
-        return np.sum([self.array(index, "counts") for index in range(self._layout.count)], axis=0)
+    def total(self, name: str) -> np.ndarray:
+        """A small array that every block has, summed in block order."""
+        return np.sum([self.array(index, name) for index in range(self._layout.count)], axis=0)
 
     def clear(self) -> None:
         """Delete the block files of a finished run."""

@@ -22,6 +22,7 @@ class Merger:
         self._weights = lattice.weights()
         self._sum: np.ndarray | None = None
         self._weight = np.zeros((window.height, window.width), np.float32)
+        self._contrast = np.zeros(2)
 
     def add(self, row: int, col: int, scores: np.ndarray) -> None:
         """Add the answer of the tile whose origin is (`row`, `col`) on the run grid.
@@ -46,6 +47,7 @@ class Merger:
             # A cropped tile owns its core alone: copied, so that no rounding and no NaN of a neighbour comes in.
             np.copyto(self._sum[here], used, where=weight > 0)
         else:
+            self._compare(here, used, weight)
             self._sum[here] += np.where(weight > 0, used * weight, 0)
         self._weight[here[1:]] += weight
 
@@ -57,6 +59,23 @@ class Merger:
         if self._lattice.blend:
             np.divide(self._sum, self._weight, out=self._sum, where=self._weight > 0)
         return self._sum, self._weight > 0
+
+    @property
+    def contrast(self) -> np.ndarray:
+        """How far blended tiles disagree: the sum, over pixels that a second tile answers, of the largest difference
+        among the channels from what the tiles before said; and the number of such pixels (2 values, float64).
+        """
+        return self._contrast
+
+    def _compare(self, here: tuple[slice, ...], used: np.ndarray, weight: np.ndarray) -> None:
+        if self._sum is None:
+            return
+        before = self._weight[here[1:]]
+        shared = (before > 0) & (weight > 0)
+        if shared.any():
+            said = self._sum[here][:, shared] / before[shared]
+            apart = np.abs(used[:, shared] - said).max(axis=0)
+            self._contrast += (np.nansum(apart, dtype=np.float64), shared.sum())
 
     def _on_tile(self, scores: np.ndarray) -> np.ndarray:
         """The answer as C×size×size, pixels that the network cut off included (their weight is zero)."""

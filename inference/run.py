@@ -21,7 +21,7 @@ from .prepare import Prepared, prepare
 from .sessions import Session, SessionInfo, open_session
 from .sinks.provenance import output_settings, product_tags
 from .sources import Context
-from .tally import doubts
+from .tally import doubts, seams
 from .version import ENGINE_VERSION
 from .voice import Voice, Warnings
 
@@ -58,7 +58,7 @@ def _run(prepared: Prepared, voice: Voice, warnings: Warnings, began: float) -> 
         warnings.tell(told)
     store = BlockStore(prepared.folder, prepared.layout)
     run_blocks(BlockRun(prepared, context, store, session, batch), voice)
-    for sentence in doubts(prepared, store.counts):
+    for sentence in [*doubts(prepared, store.total("counts")), *(seams(prepared, store.total) if session else ())]:
         warnings.tell(sentence)
     if store.not_finite:
         warnings.tell(f"The model answered NaN or infinity for {store.not_finite:,} pixels; they are nodata.")

@@ -1,8 +1,8 @@
-"""What a finished map lacks, in sentences: an empty map, and a layer that was not there."""
+"""What a finished map lacks, in sentences: an empty map, a layer that was not there, tiles that disagree."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 
 import numpy as np
 
@@ -38,3 +38,28 @@ def doubts(prepared: Prepared, counts: np.ndarray) -> Iterator[str]:
                 f"The layer for '{slot.name}' has no values on {share} of the map, which is made there by the model's "
                 "rule for a missing layer (the product 'missing' shows where)."
             )
+
+
+def seams(prepared: Prepared, total: Callable[[str], np.ndarray]) -> Iterator[str]:
+    """How far neighbouring tiles disagree, for a model whose tiling cannot be made invisible.
+
+    Without a finite receptive radius a pixel's answer depends on the tile around it; what overlaps is blended, and
+    its contrast (`Merger.contrast`, summed over the blocks by `total`) says how much there was to blend.
+    """
+    lattice = prepared.lattice
+    several = lattice.count(prepared.grid.height) * lattice.count(prepared.grid.width) > 1
+    if prepared.card.receptive_radius is not None or not several:
+        return
+    for number, output in enumerate(prepared.card.outputs):
+        name = output.title or output.name
+        apart, pixels = total(f"{number}.contrast")
+        if not pixels:
+            yield f"The tiles of '{name}' do not overlap, so seams may show; set compute.overlap to blend them."
+            continue
+        regression = output.task == "pixel-regression"
+        difference = apart / pixels * (abs(output.scaling.scale) if regression else 1)
+        unit = f" {output.units}".rstrip() if regression else " in probability"
+        yield (
+            f"The model tells no receptive radius, so the tiles of '{name}' are blended where they overlap; they "
+            f"differ there by {difference:.2g}{unit} on average."
+        )

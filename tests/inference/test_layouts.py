@@ -252,3 +252,27 @@ def test_nan_from_the_model_is_nodata_and_counted(tmp_path: Path, pixels: np.nda
     np.testing.assert_allclose(found[pixels[0] >= 0], np.sqrt(pixels[0][pixels[0] >= 0]), rtol=1e-5)
     assert (found[pixels[0] < 0] == nodata).all()
     assert any(f"{(pixels[0] < 0).sum():,} pixels" in warning for warning in result.report["warnings"])
+
+
+@pytest.mark.parametrize(
+    ("radius", "overlap", "told"), [(None, 16, "differ there by 0."), (None, 0, "do not overlap"), (8, 16, "")]
+)
+def test_how_far_blended_tiles_disagree_is_told(
+    tmp_path: Path, pixels: np.ndarray, radius: int | None, overlap: int, told: str
+) -> None:
+    """A model that subtracts its tile's mean answers each tile otherwise."""
+    nodes = [
+        helper.make_node("GlobalAveragePool", ["x"], ["mean"]),
+        helper.make_node("Sub", ["x", "mean"], ["y"]),
+    ]
+    card = {"slots": (imagery(),), "outputs": (VALUE,), "tiling": Tiling(64), "receptive_radius": radius}
+    model = save(tmp_path / "m.onnx", nodes, {"x": OPEN}, ("y", OPEN, FLOAT), card)
+    job = {
+        "schema": 1,
+        "model": model,
+        "sources": {"imagery": {"path": write_raster(tmp_path / "a.tif", pixels[:1])}},
+        "outputs": {"folder": str(tmp_path / "out"), "products": {"regression": None}},
+        "compute": {"overlap": overlap},
+    }
+    warnings = run_job(job_from_dict(job), tmp_path, Voice(lambda _: None, lambda: False)).report["warnings"]
+    assert any(told in warning for warning in warnings) if told else warnings == []
