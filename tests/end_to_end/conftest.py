@@ -108,7 +108,9 @@ class Qgis:
 
     def engines(self) -> list[int]:
         """Processes of the engine that this QGIS started."""
-        found = subprocess.run(["ps", "-o", "pid=,args=", "--ppid", str(self.pid)], capture_output=True, text=True)
+        found = subprocess.run(
+            ["ps", "-ww", "-o", "pid=,args=", "--ppid", str(self.pid)], capture_output=True, text=True
+        )
         lines = [line.split(None, 1) for line in found.stdout.splitlines()]
         return [int(pid) for pid, arguments in lines if "inference" in arguments]
 

@@ -72,7 +72,7 @@ def ended(qtbot, dock, number: int = 1):
 
 def engines() -> list[str]:
     """The engine's processes that this process started."""
-    found = subprocess.run(["ps", "-o", "args=", "--ppid", str(os.getpid())], capture_output=True, text=True)
+    found = subprocess.run(["ps", "-ww", "-o", "args=", "--ppid", str(os.getpid())], capture_output=True, text=True)
     return [line for line in found.stdout.splitlines() if "inference" in line]
 
 
