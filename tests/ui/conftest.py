@@ -15,7 +15,8 @@ from fusion_mapper.models.card import (
     Slot,
     TagRule,
 )
-from qgis.core import QgsCoordinateReferenceSystem, QgsProject, QgsRasterLayer, QgsVectorLayer
+from fusion_mapper.toolbox.provider import FusionMapperProvider
+from qgis.core import QgsApplication, QgsCoordinateReferenceSystem, QgsProject, QgsRasterLayer, QgsVectorLayer
 from qgis.gui import QgsMapCanvas, QgsMessageBar
 from qgis.PyQt.QtWidgets import QDockWidget, QMainWindow
 
@@ -71,6 +72,15 @@ def window(qtbot, qgis_app):
     qtbot.addWidget(window.mainWindow())
     window.mainWindow().show()
     return window
+
+
+@pytest.fixture
+def provider(qgis_app):
+    """The algorithms, registered as the plugin does it."""
+    provider = FusionMapperProvider()
+    QgsApplication.processingRegistry().addProvider(provider)
+    yield provider
+    QgsApplication.processingRegistry().removeProvider(provider)
 
 
 @pytest.fixture

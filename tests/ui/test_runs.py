@@ -10,10 +10,9 @@ from pathlib import Path
 import pytest
 from fusion_mapper.models.card import read_sidecar
 from fusion_mapper.models.library import STARTERS
-from fusion_mapper.toolbox.provider import FusionMapperProvider
 from fusion_mapper.ui.dock import FusionDock
 from fusion_mapper.ui.runs import RunState
-from qgis.core import QgsApplication, QgsRasterLayer, QgsRectangle
+from qgis.core import QgsRasterLayer, QgsRectangle
 from qgis.gui import QgsFileWidget, QgsMessageBarItem
 from qgis.PyQt.QtCore import Qt
 from qgis.PyQt.QtWidgets import QAbstractButton, QComboBox, QLabel, QProgressBar, QPushButton, QRadioButton
@@ -23,15 +22,6 @@ LANDCOVER = STARTERS / "landcover-rgb-1m.onnx"
 CLIP = QgsRectangle(20.5190, -34.0345, 20.5222, -34.0318)
 #: Milliseconds within which the engine answers on a slow machine.
 PATIENCE = 90_000
-
-
-@pytest.fixture
-def provider(qgis_app):
-    """The algorithms, registered as the plugin does it."""
-    provider = FusionMapperProvider()
-    QgsApplication.processingRegistry().addProvider(provider)
-    yield provider
-    QgsApplication.processingRegistry().removeProvider(provider)
 
 
 @pytest.fixture

@@ -6,14 +6,12 @@ import json
 import subprocess
 from pathlib import Path
 
-import pytest
 from fusion_mapper.models.library import STARTERS
 from fusion_mapper.toolbox.environment import find_engine
-from fusion_mapper.toolbox.provider import FusionMapperProvider
 from fusion_mapper.ui.dock import FusionDock
 from fusion_mapper.ui.runs import RunState
 from osgeo import gdal
-from qgis.core import QgsApplication, QgsRectangle
+from qgis.core import QgsRectangle
 from qgis.gui import QgsFileWidget
 from qgis.PyQt.QtCore import Qt
 from qgis.PyQt.QtWidgets import QAbstractButton
@@ -23,14 +21,6 @@ LANDCOVER = STARTERS / "landcover-rgb-1m.onnx"
 #: About 300 m × 300 m of Swellendam with buildings, in degrees.
 CLIP = QgsRectangle(20.5190, -34.0345, 20.5222, -34.0318)
 PATIENCE = 90_000
-
-
-@pytest.fixture
-def provider(qgis_app):
-    provider = FusionMapperProvider()
-    QgsApplication.processingRegistry().addProvider(provider)
-    yield provider
-    QgsApplication.processingRegistry().removeProvider(provider)
 
 
 def pixels(path: Path) -> tuple[bytes, tuple, int, int]:
