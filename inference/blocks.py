@@ -11,6 +11,7 @@ from pyproj import CRS
 
 from .grid import Window, way_between
 from .inputs import BlockInputs, read_block, vector_inputs
+from .lattice import alignment
 from .merge import Merger
 from .prepare import Prepared, wanted_of
 from .sessions import Session
@@ -48,7 +49,7 @@ def compute_block(
     grid, lattice, window = prepared.grid, prepared.lattice, prepared.layout.window(index)
     rows = lattice.touching(window.row, window.row + window.height, grid.height)
     cols = lattice.touching(window.col, window.col + window.width, grid.width)
-    region = window if session is None else _region(lattice.span(rows), lattice.span(cols))
+    region = _region(lattice.span(rows), lattice.span(cols)) if session else window.aligned(alignment(prepared.card))
     inputs = read_block(prepared.card, sources, grid, window, region, "stack" in prepared.products)
     inside = prepared.area.read(grid, window) if prepared.area else np.True_
     valid = inputs.valid & inside

@@ -33,6 +33,12 @@ class Window(NamedTuple):
         """The window with `halo` pixels more at each side."""
         return Window(self.row - halo, self.col - halo, self.height + 2 * halo, self.width + 2 * halo)
 
+    def aligned(self, unit: int) -> Window:
+        """The smallest window around this one whose edges are multiples of `unit`."""
+        row, col = self.row // unit * unit, self.col // unit * unit
+        bottom, right = -(-(self.row + self.height) // unit) * unit, -(-(self.col + self.width) // unit) * unit
+        return Window(row, col, bottom - row, right - col)
+
     def clipped(self, height: int, width: int) -> Window:
         """The part inside a grid of that size."""
         row, col = max(self.row, 0), max(self.col, 0)

@@ -158,6 +158,29 @@ def test_a_coarser_input_of_its_own_is_laid_on_the_same_ground(tmp_path: Path, p
     np.testing.assert_allclose(found, pixels[0] + second[0].repeat(4, 0).repeat(4, 1)[:HEIGHT, :WIDTH], rtol=1e-6)
 
 
+def test_a_stack_of_a_coarser_slot_covers_a_grid_that_is_no_multiple_of_it(tmp_path: Path, pixels: np.ndarray) -> None:
+    """The grid is 150×131 pixels, the slot's pixels span 4, and no model runs."""
+    second = np.arange(38 * 33, dtype=np.float32).reshape(1, 38, 33)
+    coarse = {"name": "coarse", "role": "raster", "input": "z", "channels": [{"name": "c"}], "grid_ratio": 4}
+    job = {
+        "schema": 1,
+        "slots": [
+            {"name": "imagery", "role": "imagery", "input": "x", "channels": [{"name": "b"}]},
+            {**coarse, "resampling": "nearest"},
+        ],
+        "sources": {
+            "imagery": {"path": write_raster(tmp_path / "a.tif", pixels[:1])},
+            "coarse": {"path": write_raster(tmp_path / "b.tif", second, 40.0)},
+        },
+        "outputs": {"folder": str(tmp_path / "out"), "products": {"stack": None}},
+    }
+    result = run_job(job_from_dict(job), tmp_path, Voice(lambda _: None, lambda: False))
+    with rasterio.open(result.products["stack"]) as file:
+        found = file.read()
+    np.testing.assert_array_equal(found[0], pixels[0])
+    np.testing.assert_array_equal(found[1], second[0].repeat(4, 0).repeat(4, 1)[:HEIGHT, :WIDTH])
+
+
 def test_two_dates_share_an_input_with_a_time_axis(tmp_path: Path, pixels: np.ndarray) -> None:
     nodes = [
         helper.make_node("Mul", ["x", "weights"], ["weighed"]),
