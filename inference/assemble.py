@@ -9,7 +9,6 @@ import numpy as np
 
 from ..models.card import Output
 from .blockstore import BlockStore
-from .errors import Cancelled
 from .events import Progress
 from .grid import Window
 from .prepare import Prepared, wanted_of
@@ -82,9 +81,9 @@ class Assembler:
         if name in ("polygons", "fields"):
             mosaic = self._mosaic(number)
             if name == "polygons":
-                write_polygons(path, output, mosaic, self._prepared.job.outputs, self._tags, self._checkpoint)
+                write_polygons(path, output, mosaic, self._prepared.job.outputs, self._tags, self._voice.checkpoint)
             else:
-                write_fields(path, mosaic, self._prepared.job.outputs, self._tags, self._checkpoint)
+                write_fields(path, mosaic, self._prepared.job.outputs, self._tags, self._voice.checkpoint)
         elif name == "summary":
             values = "regression" if output.task == "pixel-regression" else "classes"
             write_summary(path, self._prepared.grid, output, self._blocks(f"{number}.{values}"))
@@ -102,12 +101,8 @@ class Assembler:
 
     def _blocks(self, array: str) -> Blocks:
         for window, values in self._store.read(array):
-            self._checkpoint()
+            self._voice.checkpoint()
             yield window, np.nan_to_num(values, nan=FLOAT_NODATA) if array == "stack" else values
-
-    def _checkpoint(self) -> None:
-        if self._voice.cancelled():
-            raise Cancelled("The run was cancelled; its finished blocks are kept.")
 
     def _tell(self, total: int) -> None:
         self._voice.say(Progress(len(self._written), total, STAGE))

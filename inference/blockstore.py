@@ -50,11 +50,6 @@ class BlockStore:
         except (OSError, EOFError, ValueError, KeyError, zipfile.BadZipFile) as problem:
             raise RequestError(f"The block file {self._path(index)} is damaged; run again.") from problem
 
-    @property
-    def not_finite(self) -> int:
-        """Pixels of all blocks whose scores were not finite."""
-        return int(self.total("not_finite"))
-
     def total(self, name: str) -> np.ndarray:
         """A small array that every block has, summed in block order."""
         return np.sum([self.array(index, name) for index in range(self._layout.count)], axis=0)

@@ -56,8 +56,7 @@ def run_blocks(run: BlockRun, voice: Voice) -> None:
         worker.start()
     for worker in workers:
         worker.join()
-    if voice.cancelled():
-        raise Cancelled("The run was cancelled; its finished blocks are kept.")
+    voice.checkpoint()
     if state.problem is not None:
         raise state.problem
 
@@ -109,8 +108,10 @@ class _State:
 
     def checkpoint(self, index: int, share: float) -> None:
         """Count a block's share as done, and tell it now and then; raises Cancelled when the run has to stop."""
-        if share < 1 and self.stopped():
-            raise Cancelled("The run was cancelled; its finished blocks are kept.")
+        if share < 1:
+            self._voice.checkpoint()
+            if self.problem is not None:
+                raise Cancelled("Another worker has failed.")
         with self._lock:
             self._shares[index] = share * self._pixels(index)
             fresh = int(sum(self._shares.values()))

@@ -60,8 +60,9 @@ def _run(prepared: Prepared, voice: Voice, warnings: Warnings, began: float) -> 
     run_blocks(BlockRun(prepared, context, store, session, batch), voice)
     for sentence in [*doubts(prepared, store.total("counts")), *(seams(prepared, store.total) if session else ())]:
         warnings.tell(sentence)
-    if store.not_finite:
-        warnings.tell(f"The model answered NaN or infinity for {store.not_finite:,} pixels; they are nodata.")
+    not_finite = int(store.total("not_finite"))
+    if not_finite:
+        warnings.tell(f"The model answered NaN or infinity for {not_finite:,} pixels; they are nodata.")
     products = Assembler(prepared, store, _tags(prepared, session, attribution), voice).write_all()
     _write_record(prepared, session, plan, products, warnings.told, time.monotonic() - began)
     store.clear()

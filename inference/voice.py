@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass
 
+from .errors import Cancelled
 from .events import Event, Warn
 
 
@@ -14,6 +15,11 @@ class Voice:
 
     say: Callable[[Event], None]
     cancelled: Callable[[], bool]
+
+    def checkpoint(self) -> None:
+        """Go on, or raise Cancelled."""
+        if self.cancelled():
+            raise Cancelled("The run was cancelled; its finished blocks are kept.")
 
 
 class Warnings:

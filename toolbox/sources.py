@@ -100,9 +100,7 @@ class RasterInput:
 
     def opened(self) -> str:
         """The path; raises SourceError while it is not staged."""
-        if self.path is None:
-            raise SourceError(f"The layer '{self.name}' is not a file; it has to be staged before the engine reads it.")
-        return self.path
+        return _staged(self.path, self.name)
 
 
 @dataclass(frozen=True)
@@ -126,16 +124,17 @@ class VectorInput:
 
     def as_layer(self, tags: Optional[dict[str, str]] = None) -> VectorLayer:
         """One vector layer of an OSM source; `tags` hold for all its features."""
-        return VectorLayer(self._opened(), self.layer, self.where, tags or {})
+        return VectorLayer(_staged(self.path, self.name), self.layer, self.where, tags or {})
 
     def as_area(self) -> Area:
         """The layer's polygons as the area to map."""
-        return Area(self._opened(), self.layer, self.where)
+        return Area(_staged(self.path, self.name), self.layer, self.where)
 
-    def _opened(self) -> str:
-        if self.path is None:
-            raise SourceError(f"The layer '{self.name}' is not a file; it has to be staged before the engine reads it.")
-        return self.path
+
+def _staged(path: Optional[str], name: str) -> str:
+    if path is None:
+        raise SourceError(f"The layer '{name}' is not a file; it has to be staged before the engine reads it.")
+    return path
 
 
 @dataclass(frozen=True)
