@@ -13,7 +13,7 @@ from typing import Any, Optional, Union
 from .errors import RequestError
 
 SCHEMA = 1
-CONTRACT = 1
+CONTRACT = 2
 
 
 @dataclass(frozen=True)
@@ -47,6 +47,21 @@ class Warn:
 
 
 @dataclass(frozen=True)
+class Block:
+    """A finished block can be looked at while the run goes on."""
+
+    index: int
+    picture: str
+    """Absolute path of a small PNG with the block's classes or values in their colours; nodata is transparent."""
+    bounds: tuple[float, float, float, float]
+    """xmin, ymin, xmax, ymax that the picture covers, in `crs`."""
+    crs: str
+    """The run grid's CRS, as an authority code or WKT."""
+    product: str
+    """What is shown: classes, regression, fields."""
+
+
+@dataclass(frozen=True)
 class Result:
     """The work is done. `products` maps product names to absolute paths; `report` is what `check` and others answer."""
 
@@ -63,11 +78,12 @@ class Failed:
     details: str = ""
 
 
-Event = Union[Started, Progress, Warn, Result, Failed]
+Event = Union[Started, Progress, Warn, Block, Result, Failed]
 _KINDS: dict[str, Any] = {
     "started": Started,
     "progress": Progress,
     "warning": Warn,
+    "block": Block,
     "result": Result,
     "failed": Failed,
 }
