@@ -39,6 +39,9 @@ class Listener(Protocol):
 
     def progress(self, percent: float, stage: str) -> None: ...
 
+    def heard(self, event: Event) -> None:
+        """Every event of the engine as it came, for whoever shows its numbers and pictures besides its words."""
+
     def is_cancelled(self) -> bool: ...
 
 
@@ -112,6 +115,7 @@ def execute(request: RunRequest, engine: Engine, listener: Listener) -> Finished
 
 def _hearer(listener: Listener) -> Callable[[Event], None]:
     def hear(event: Event) -> None:
+        listener.heard(event)
         if isinstance(event, Progress):
             listener.progress(_percent(event), _stage_text(event))
         elif isinstance(event, Warn):

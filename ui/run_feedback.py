@@ -4,9 +4,11 @@ from __future__ import annotations
 
 from typing import Optional
 
-from qgis.core import Qgis, QgsMessageLog, QgsProcessingFeedback
+from qgis.core import Qgis, QgsMessageLog
 from qgis.PyQt.QtCore import QObject, pyqtSignal
 
+from ..inference.events import Event
+from ..toolbox.algorithms.base import EventFeedback
 from .wording import LOG_TAG
 
 
@@ -17,14 +19,19 @@ class FeedbackSignals(QObject):
     message_told = pyqtSignal(str)
     warning_told = pyqtSignal(str)
     error_told = pyqtSignal(str)
+    event_heard = pyqtSignal(object)
+    """An event of the engine: Started, Progress, Block ..."""
 
 
-class RunFeedback(QgsProcessingFeedback):
+class RunFeedback(EventFeedback):
     """Passes on what is said; all of it also goes to the log panel, under the plugin's own tag."""
 
     def __init__(self) -> None:
         super().__init__(False)  # the log gets it from here, under our tag
         self.said = FeedbackSignals()
+
+    def heard(self, event: Event) -> None:
+        self.said.event_heard.emit(event)
 
     def setProgressText(self, text: Optional[str]) -> None:
         self.said.stage_told.emit(text or "")

@@ -25,6 +25,7 @@ from qgis.PyQt.QtCore import QCoreApplication, QLocale, QUuid
 from qgis.PyQt.QtGui import QIcon
 
 from ...inference.errors import Cancelled, FusionMapperError, RequestError
+from ...inference.events import Event
 from ..engine import Engine, EngineFailed
 from ..environment import PLUGIN_ROOT, EngineMissing, find_engine
 from ..runs import FinishedRun, RunRequest, execute
@@ -155,6 +156,14 @@ class FusionAlgorithm(QgsProcessingAlgorithm):
         return execute(request, Engine(), listener)
 
 
+class EventFeedback(QgsProcessingFeedback):
+    """A feedback that takes the engine's events as they come, besides the words made of them."""
+
+    def heard(self, event: Event) -> None:
+        """Called on the algorithm's thread."""
+        raise NotImplementedError
+
+
 class FeedbackListener:
     """A run's listener that speaks to Processing's feedback."""
 
@@ -173,6 +182,10 @@ class FeedbackListener:
         if stage != self._stage:
             self._stage = stage
             self._feedback.setProgressText(stage)
+
+    def heard(self, event: Event) -> None:
+        if isinstance(self._feedback, EventFeedback):
+            self._feedback.heard(event)
 
     def is_cancelled(self) -> bool:
         return self._feedback.isCanceled()
