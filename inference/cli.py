@@ -1,4 +1,4 @@
-"""The command line: ``run JOB``, ``check JOB``, ``inspect MODEL``, ``doctor``.
+"""The command line: ``run JOB``, ``check JOB``, ``inspect MODEL``, ``doctor``, and ``request FILE`` for any command.
 
 Exit code 0: done; 1: a fault of ours; 2: the request is wrong; 3: cancelled. Only events go to standard output; the one
 sentence of a wrong request also goes to standard error.
@@ -9,9 +9,12 @@ from __future__ import annotations
 import argparse
 import sys
 import traceback
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
 
 from .channel import Channel, Control
-from .commands import find_command
+from .commands import MAX_BYTES, find_command, read_request
 from .errors import Cancelled, RequestError
 from .events import Failed
 from .voice import Voice
@@ -27,7 +30,8 @@ def main(arguments: list[str], channel: Channel) -> int:
         control.listen()
     voice = Voice(channel.say, control.cancelled)
     try:
-        channel.say(find_command(options.command)(vars(options), voice))
+        request = _request(options)
+        channel.say(find_command(request.get("command"))(request, voice))
         return OK
     except Cancelled as stop:
         channel.say(Failed(str(stop), CANCELLED))
@@ -42,6 +46,19 @@ def main(arguments: list[str], channel: Channel) -> int:
         return _fault(channel, "The engine met a fault of its own; please report it with the details.")
 
 
+def _request(options: argparse.Namespace) -> Mapping[str, Any]:
+    """What was asked for: as typed, or as a file says, which holds any command's fields as one JSON object."""
+    if options.command != "request":
+        return vars(options)
+    path = Path(options.file)
+    try:
+        with path.open("rb") as stream:
+            content = stream.read(MAX_BYTES + 1)
+    except OSError as problem:
+        raise RequestError(f"The request file {path} cannot be read: {problem.strerror}.") from problem
+    return read_request(content, f"The request file {path}")
+
+
 def _fault(channel: Channel, sentence: str) -> int:
     details = traceback.format_exc()
     sys.stderr.write(f"{sentence}\n{details}")
@@ -52,9 +69,13 @@ def _fault(channel: Channel, sentence: str) -> int:
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(prog="python inference", description="The engine of Fusion Mapper.")
     commands = parser.add_subparsers(required=True, metavar="COMMAND")
-    _add(commands, "run", "map the layers of a job", "job").add_argument(
-        "--control", action="store_true", help="stop when told so on standard input, or at its end"
-    )
+    for command in (
+        _add(commands, "run", "map the layers of a job", "job"),
+        _add(commands, "request", "do what a JSON file asks for: a command and its fields", "file"),
+    ):
+        command.add_argument(
+            "--control", action="store_true", help="stop when told so on standard input, or at its end"
+        )
     _add(commands, "check", "answer the grid and a pre-flight report of a job", "job")
     _add(commands, "inspect", "tell what a model file is", "model")
     _add(commands, "doctor", "tell versions and the devices that really load")

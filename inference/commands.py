@@ -5,6 +5,7 @@ A request is plain JSON; a command answers with a `Result` or raises what `error
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -14,9 +15,11 @@ from .events import Result
 from .voice import Voice
 
 if TYPE_CHECKING:
+    from ..models.library import Installed
     from .job import Job
 
 Request = Mapping[str, Any]
+MAX_BYTES = 16 * 2**20
 Command = Callable[[Request, Voice], Result]
 
 # Each command imports what it needs: `doctor` must answer in an environment where rasterio does not load.
@@ -52,10 +55,34 @@ def check(request: Request, voice: Voice) -> Result:
 
 
 def inspect(request: Request, voice: Voice) -> Result:
-    """``model`` (a path) → what the file is, in the report."""
+    """``model`` (a path) → what the file is, in the report; with a ``card``, what the graph says against that card."""
     from ..models.load import describe, load_model
+    from ..models.review import review
 
-    return Result(report=describe(load_model(_path(request, "model"))))
+    model = _path(request, "model")
+    card = _card(request)
+    return Result(report=describe(load_model(model)) if card is None else review(model, card))
+
+
+def install(request: Request, voice: Voice) -> Result:
+    """``model``, ``library`` (paths), perhaps a ``card`` → the model in the library; ``replace`` one of its name."""
+    from ..models.card import card_from_dict
+    from ..models.install import install_model
+    from ..models.load import require_complete
+
+    data = _card(request)
+    card = None if data is None else card_from_dict(data)
+    if card is not None:
+        require_complete(card)
+    made = install_model(_path(request, "model"), _path(request, "library"), card, bool(request.get("replace")))
+    return _model_result(made)
+
+
+def export(request: Request, voice: Voice) -> Result:
+    """``model``, ``folder`` (paths) → a copy with its card inside and a STAC MLM item beside it."""
+    from ..models.export import export_model
+
+    return _model_result(export_model(_path(request, "model"), _path(request, "folder")))
 
 
 def doctor(request: Request, voice: Voice) -> Result:
@@ -65,7 +92,44 @@ def doctor(request: Request, voice: Voice) -> Result:
     return Result(report=examine())
 
 
-COMMANDS: dict[str, Command] = {"run": run, "check": check, "inspect": inspect, "doctor": doctor}
+COMMANDS: dict[str, Command] = {
+    "run": run,
+    "check": check,
+    "inspect": inspect,
+    "install": install,
+    "export": export,
+    "doctor": doctor,
+}
+
+
+def _card(request: Request) -> object:
+    """The request's card as JSON values, given as they are or as the path of a file; None where there is none."""
+    from ..models.card import read_json
+
+    card = request.get("card")
+    return read_json(Path(card)) if isinstance(card, str) else card
+
+
+def _model_result(made: Installed) -> Result:
+    path = made.path.absolute()
+    return Result({"model": str(path)}, {"card": made.card.to_dict() if made.card else None, "path": str(path)})
+
+
+def read_request(content: bytes, where: str) -> dict[str, Any]:
+    """One JSON object.
+
+    Raises:
+        RequestError: when it is too large or something else.
+    """
+    if len(content) > MAX_BYTES:
+        raise RequestError(f"{where} is larger than {MAX_BYTES // 2**20} MiB, which no request is.")
+    try:
+        request = json.loads(content)
+    except (ValueError, RecursionError):
+        raise RequestError(f"{where} is not valid JSON.") from None
+    if not isinstance(request, dict):
+        raise RequestError(f"{where} is no JSON object; a request is one, with its 'command'.")
+    return request
 
 
 def _job(request: Request) -> tuple[Job, Path]:

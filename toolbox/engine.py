@@ -14,14 +14,14 @@ import subprocess  # nosec B404  # the engine is a process of its own
 import sys
 import threading
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import IO, Optional
+from typing import IO, Any, Optional
 
 from ..inference.errors import Cancelled, FusionMapperError
 from ..inference.events import CONTRACT, Event, Failed, Result, Started, Warn, from_line
-from ..inference.job import Job
+from .commands import EngineCommands, IsCancelled, OnEvent
 from .environment import PLUGIN_ROOT, clean_environment, find_engine
 
 ENGINE = PLUGIN_ROOT / "inference"
@@ -31,9 +31,6 @@ GRACE = 5.0
 TICK = 0.1
 _TAIL = 4000
 _CANCELLED_CODE = 3
-
-OnEvent = Callable[[Event], None]
-IsCancelled = Callable[[], bool]
 
 
 class EngineFailed(FusionMapperError):
@@ -49,8 +46,8 @@ class EngineCrashed(EngineFailed):
     """The engine ended without a result and without saying why; `details` holds the end of its error output."""
 
 
-class Engine:
-    """Runs the engine's commands.
+class Engine(EngineCommands):
+    """One engine process a command; its error output goes to ``engine.log`` in the command's folder.
 
     Args:
         python: the engine's Python; found as `find_engine` says when not given.
@@ -62,42 +59,19 @@ class Engine:
         self._command = [str(python or find_engine()), "-X", "utf8", str(program)]
         self._grace = grace
 
-    def run(self, job: Job, folder: Path, on_event: OnEvent, is_cancelled: IsCancelled) -> Result:
-        """Make the job's products; `folder` takes the job file and the engine's error output."""
-        return self._with_job("run", job, folder, on_event, is_cancelled)
-
-    def check(self, job: Job, folder: Path, on_event: OnEvent, is_cancelled: IsCancelled) -> Result:
-        """The grid and the pre-flight of a job, in the result's `report`."""
-        return self._with_job("check", job, folder, on_event, is_cancelled)
-
-    def inspect(self, model: Path, folder: Path, on_event: OnEvent, is_cancelled: IsCancelled) -> Result:
-        """The card of a model file, in the result's `report`."""
-        return self._command_result(["inspect", str(model)], folder, on_event, is_cancelled)
-
-    def doctor(self, folder: Path, on_event: OnEvent, is_cancelled: IsCancelled) -> Result:
-        """Versions and devices, in the result's `report`."""
-        return self._command_result(["doctor"], folder, on_event, is_cancelled)
-
-    def _with_job(self, command: str, job: Job, folder: Path, on_event: OnEvent, is_cancelled: IsCancelled) -> Result:
-        folder.mkdir(parents=True, exist_ok=True)
-        path = folder / f"{command}.job.json"
-        path.write_text(json.dumps(job.to_dict(), indent=1), encoding="utf-8")
-        # Only a run listens on its standard input; the short commands are simply ended.
-        control = ["--control"] if command == "run" else []
-        return self._command_result([command, str(path), *control], folder, on_event, is_cancelled)
-
-    def _command_result(
-        self, arguments: list[str], folder: Path, on_event: OnEvent, is_cancelled: IsCancelled
+    def _ask(
+        self, command: str, request: Mapping[str, Any], folder: Path, on_event: OnEvent, is_cancelled: IsCancelled
     ) -> Result:
         folder.mkdir(parents=True, exist_ok=True)
+        path = folder / f"{command}.request.json"
+        path.write_text(json.dumps({**request, "command": command}), encoding="utf-8")
         log = folder / "engine.log"
         with log.open("ab") as errors:
-            child = _Child([*self._command, *arguments], folder, errors)
-            grace = self._grace if "--control" in arguments else 0.0
+            child = _Child([*self._command, "request", str(path.absolute()), "--control"], folder, errors)
             try:
-                return _listen(child, log, on_event, is_cancelled, grace)
+                return _listen(child, log, on_event, is_cancelled, self._grace)
             finally:
-                child.end(grace)
+                child.end(self._grace)
 
 
 class _Child:

@@ -58,9 +58,9 @@ def test_the_job_stands_in_the_run_folder_as_the_engine_reads_it(engine_of, tmp_
     )
     run = tmp_path / "run"
     command, path, control = engine.run(JOB, run, deaf, never).report["argv"]
-    assert (command, control) == ("run", "--control")
-    assert json.loads(Path(path).read_text()) == JOB.to_dict()
-    assert Path(path).parent == run
+    assert (command, control) == ("request", "--control")
+    assert json.loads(Path(path).read_text()) == {"command": "run", "job": str(run / "run.job.json")}
+    assert json.loads((run / "run.job.json").read_text()) == JOB.to_dict()
 
 
 def test_a_refusal_is_the_engines_own_sentence(engine_of, tmp_path):

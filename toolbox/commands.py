@@ -1,0 +1,61 @@
+"""What the engine can be asked, written once for the engine of one command (`engine.py`) and the warm one (`warm.py`).
+
+To add a command: a function in ``inference/commands.py`` and its name in the table there, and here one method that
+hands its request, plain JSON with absolute paths, to `_ask`. Nothing else: neither engine knows the commands by name.
+People who type it also get a line in the parser of ``inference/cli.py``.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import Any
+
+from ..inference.events import Event, Result
+from ..inference.job import Job
+
+OnEvent = Callable[[Event], None]
+IsCancelled = Callable[[], bool]
+
+
+class EngineCommands:
+    """The engine's commands.
+
+    Every method takes a `folder` for what the command needs to write down, tells the engine's events to `on_event` on
+    the calling thread, and asks `is_cancelled` now and then. It waits, so it is never called on the GUI thread.
+
+    Raises (every method):
+        EngineFailed: with the engine's own sentence.
+        EngineCrashed: when the engine ended without a word.
+        Cancelled: when `is_cancelled` said so.
+    """
+
+    def run(self, job: Job, folder: Path, on_event: OnEvent, is_cancelled: IsCancelled) -> Result:
+        """Make the job's products; `folder` keeps the job, as ``run.job.json``."""
+        folder.mkdir(parents=True, exist_ok=True)
+        path = folder / "run.job.json"
+        path.write_text(json.dumps(job.to_dict(), indent=1), encoding="utf-8")
+        return self._ask("run", {"job": str(path.absolute())}, folder, on_event, is_cancelled)
+
+    def check(self, job: Job, folder: Path, on_event: OnEvent, is_cancelled: IsCancelled) -> Result:
+        """The grid, the cost and the pre-flight of a job, in the result's `report`.
+
+        The job's relative paths resolve against `folder`.
+        """
+        request = {"job": job.to_dict(), "base": str(folder.absolute())}
+        return self._ask("check", request, folder, on_event, is_cancelled)
+
+    def inspect(self, model: Path, folder: Path, on_event: OnEvent, is_cancelled: IsCancelled) -> Result:
+        """The card of a model file, in the result's `report`."""
+        return self._ask("inspect", {"model": str(model)}, folder, on_event, is_cancelled)
+
+    def doctor(self, folder: Path, on_event: OnEvent, is_cancelled: IsCancelled) -> Result:
+        """Versions and devices, in the result's `report`."""
+        return self._ask("doctor", {}, folder, on_event, is_cancelled)
+
+    def _ask(
+        self, command: str, request: Mapping[str, Any], folder: Path, on_event: OnEvent, is_cancelled: IsCancelled
+    ) -> Result:
+        """Ask `command` with the fields of `request`, which become one JSON object of any size."""
+        raise NotImplementedError
