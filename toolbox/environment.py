@@ -8,13 +8,11 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Optional
 
-from qgis.core import QgsSettings
-
 from ..inference.errors import FusionMapperError
+from .settings import ENGINE_PYTHON, engine_python
 
 PLUGIN_ROOT = Path(__file__).resolve().parents[1]
 ENGINE_VARIABLE = "FUSION_MAPPER_ENGINE"
-ENGINE_SETTING = "fusion_mapper/engine_python"
 
 #: Variables with which QGIS, or a user, steers a Python or a GDAL that is not the engine's.
 _FOREIGN = re.compile(
@@ -35,7 +33,7 @@ def find_engine() -> Path:
     Raises:
         EngineMissing: when there is none, or when the one that was named does not exist.
     """
-    for named, where in ((os.environ.get(ENGINE_VARIABLE), ENGINE_VARIABLE), (_from_settings(), ENGINE_SETTING)):
+    for named, where in ((os.environ.get(ENGINE_VARIABLE), ENGINE_VARIABLE), (engine_python(), ENGINE_PYTHON.key)):
         if named:
             return _existing(Path(named), where)
     for local in (".venv-engine/bin/python", ".venv-engine/Scripts/python.exe"):
@@ -43,7 +41,7 @@ def find_engine() -> Path:
             return PLUGIN_ROOT / local
     raise EngineMissing(
         "The engine is not set up: make an environment with the packages of Fusion Mapper and name its Python in the "
-        f"setting {ENGINE_SETTING} or in the variable {ENGINE_VARIABLE}."
+        f"setting {ENGINE_PYTHON.key} or in the variable {ENGINE_VARIABLE}."
     )
 
 
@@ -54,10 +52,6 @@ def clean_environment(environ: Optional[Mapping[str, str]] = None) -> dict[str, 
     # Packages that the user installed for another Python must not shadow the engine's.
     kept["PYTHONNOUSERSITE"] = "1"
     return kept
-
-
-def _from_settings() -> str:
-    return str(QgsSettings().value(ENGINE_SETTING, "") or "")
 
 
 def _existing(python: Path, where: str) -> Path:

@@ -6,11 +6,10 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Optional
 
-from qgis.PyQt.QtCore import QStandardPaths
-
 from ..models.card import Card, card_from_dict
 from ..models.library import STARTERS, find_model
 from .engine import Engine, IsCancelled
+from .settings import library_folder
 
 
 @dataclass(frozen=True)
@@ -30,14 +29,9 @@ class ModelChoice:
         return card_from_dict(report["card"], self.path.name)
 
 
-def data_folder() -> Path:
-    """Where the profile keeps what Fusion Mapper stores: models, runs."""
-    return Path(QStandardPaths.writableLocation(QStandardPaths.StandardLocation.AppDataLocation)) / "fusion_mapper"
-
-
 def library_folders() -> tuple[Path, ...]:
-    """Where installed models lie: the profile's own, then those that come with the plugin."""
-    return data_folder() / "models", STARTERS
+    """Where installed models lie: the user's own, then those that come with the plugin."""
+    return library_folder(), STARTERS
 
 
 def choose_model(text: str) -> ModelChoice:

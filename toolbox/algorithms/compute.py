@@ -7,6 +7,7 @@ from typing import Optional, get_args, get_type_hints
 from qgis.core import QgsProcessingContext, QgsProcessingParameterEnum, QgsProcessingParameterNumber
 
 from ...inference.job import Compute
+from ..settings import memory_ceiling
 from .base import FusionAlgorithm, tr
 
 _HINTS = get_type_hints(Compute)
@@ -33,11 +34,11 @@ def add_compute(algorithm: FusionAlgorithm, model: bool = True) -> None:
         _add_number(algorithm, "OVERLAP", tr("Overlap of tiles (pixels)"), 0, tr("As the model needs when empty."))
         _add_number(algorithm, "BATCH", tr("Tiles at once"), 1, tr("As the device likes when empty."))
     _add_number(algorithm, "WORKERS", tr("Workers"), 1, tr("Blocks that are read and computed at the same time."))
-    _add_number(algorithm, "MEMORY", tr("Memory (MiB)"), 64, tr("A ceiling for the engine's memory."))
+    _add_number(algorithm, "MEMORY", tr("Memory (MiB)"), 64, tr("A ceiling for the engine's memory; that of the options when empty."))
 
 
 def given_compute(algorithm: FusionAlgorithm, parameters: dict[str, object], context: QgsProcessingContext) -> Compute:
-    """How to run; what was left empty is the engine's to choose."""
+    """How to run; what was left empty is the engine's to choose, within the options' memory ceiling."""
 
     def number(name: str) -> Optional[int]:
         return None if parameters.get(name) is None else algorithm.parameterAsInt(parameters, name, context)
@@ -52,7 +53,7 @@ def given_compute(algorithm: FusionAlgorithm, parameters: dict[str, object], con
         overlap=number("OVERLAP"),
         batch=number("BATCH"),
         workers=number("WORKERS"),
-        memory=number("MEMORY"),
+        memory=number("MEMORY") or memory_ceiling(),
     )
 
 
