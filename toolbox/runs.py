@@ -21,7 +21,7 @@ from ..inference.job import Compute, GridSpec, Job, Outputs, Source
 from ..models.card import Card
 from .engine import Engine
 from .matching import Binding, Given, Layer, match
-from .models import data_folder
+from .settings import data_folder, output_folder
 from .sources import RasterInput, VectorInput
 from .staging import MAX_PIXELS, PixelGrid, Stage, stage_raster, stage_vector, transformed
 
@@ -84,8 +84,8 @@ REFERENCE = "reference"
 
 
 def new_run_folder() -> Path:
-    """A folder for a run whose user named none: in the profile's data, named by the time and a random word."""
-    return data_folder() / "runs" / f"{time.strftime('%Y%m%d-%H%M%S')}-{secrets.token_hex(3)}"
+    """A folder for a run whose user named none, named by the time and a random word."""
+    return (output_folder() or data_folder() / "runs") / f"{time.strftime('%Y%m%d-%H%M%S')}-{secrets.token_hex(3)}"
 
 
 def execute(request: RunRequest, engine: Engine, listener: Listener) -> FinishedRun:
