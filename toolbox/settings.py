@@ -1,8 +1,8 @@
 """What the user sets once, in QGIS's settings: one table of keys, and a function for reading and writing each.
 
-Nothing has to be set for a first run. The device set here is what the panel offers first; Processing does not read it, so
-that the same ``qgis_process`` call makes the same map in every profile. The memory ceiling counts wherever a run names
-none of its own: it changes how a map is computed, never what is in it.
+Nothing has to be set for a first run. The device set here is what the panel offers first; Processing does not read it,
+so that the same ``qgis_process`` call makes the same map in every profile. The memory ceiling counts wherever a run
+names none of its own: it changes how a map is computed, never what is in it.
 """
 
 from __future__ import annotations

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from pathlib import Path
-
 import pytest
 from fusion_mapper.inference.job import Compute
 from fusion_mapper.toolbox import environment, settings
@@ -82,7 +80,3 @@ def test_processing_takes_the_ceiling_but_not_the_device(context):
     algorithm = MapAlgorithm().create()
     assert given_compute(algorithm, {}, context) == Compute(device="auto", memory=2048)
     assert given_compute(algorithm, {"MEMORY": 512, "DEVICE": "cpu"}, context) == Compute(device="cpu", memory=512)
-
-
-def test_everything_lies_under_one_prefix():
-    assert all(Path(setting.key).parts[0] == "fusion_mapper" for setting in settings.SETTINGS)
