@@ -34,7 +34,9 @@ def add_compute(algorithm: FusionAlgorithm, model: bool = True) -> None:
         _add_number(algorithm, "OVERLAP", tr("Overlap of tiles (pixels)"), 0, tr("As the model needs when empty."))
         _add_number(algorithm, "BATCH", tr("Tiles at once"), 1, tr("As the device likes when empty."))
     _add_number(algorithm, "WORKERS", tr("Workers"), 1, tr("Blocks that are read and computed at the same time."))
-    _add_number(algorithm, "MEMORY", tr("Memory (MiB)"), 64, tr("Ceiling of the engine's memory; the options' when empty."))
+    _add_number(
+        algorithm, "MEMORY", tr("Memory (MiB)"), 64, tr("Ceiling of the engine's memory; the options' when empty.")
+    )
 
 
 def given_compute(algorithm: FusionAlgorithm, parameters: dict[str, object], context: QgsProcessingContext) -> Compute:
