@@ -75,6 +75,9 @@ class Source:
     """True where the file's own nodata, mask or alpha is known to lie."""
     dn_offset: float = 0.0
     """Added to every value as stored, before anything else (-1000 for Sentinel-2 L2A since baseline N0400)."""
+    dn_scale: float = 1.0
+    """Multiplies every value last, after `dn_offset` and the file's own scale and offset tags: 10000 makes numbers of
+    reflectance, 0.0001 reflectance of numbers."""
     unreadable: Literal["stop", "skip"] = "stop"
     """What becomes of blocks and features that cannot be read: an error, or nodata and a warning that counts them."""
     name: Optional[str] = None
@@ -155,6 +158,10 @@ class Job:
     slots: tuple[Slot, ...] = ()
     grid: GridSpec = GridSpec()
     compute: Compute = Compute()
+    pictures: Optional[Literal["rows", "centre"]] = None
+    """Whether a small picture of each finished block is drawn and told of, and in which order the blocks are computed:
+    row by row, or from the centre outwards. The products are the same. The pictures stay beside the blocks for whoever
+    asked for them to remove."""
 
     def to_dict(self) -> dict[str, Any]:
         """Plain JSON values."""
@@ -235,3 +242,5 @@ def _check_source(source: Source, where: str) -> None:
         raise RequestError(f"{where} names {' and '.join(given)}; give one of them.")
     if any(band < 1 for band in source.bands):
         raise RequestError(f"{where}.bands are counted from 1.")
+    if source.dn_scale == 0:
+        raise RequestError(f"{where}.dn_scale must not be 0, which would make all values the same.")

@@ -46,6 +46,7 @@ def product_tags(
         tags["FUSION_MAPPER_MODEL_HASH"] = f"sha256:{model_hash.removeprefix('sha256:')}"
     for slot, source in sources.items():
         tags[f"FUSION_MAPPER_SOURCE_{slot}"] = ", ".join(source_names(source))
+        tags[f"FUSION_MAPPER_RADIOMETRY_{slot}"] = radiometry_text(source)
     tags["FUSION_MAPPER_SETTINGS"] = _listed(settings)
     tags["FUSION_MAPPER_VERSIONS"] = _listed(versions)
     credits = _credits(card, sources, attribution)
@@ -68,6 +69,13 @@ def source_names(source: Source) -> list[str]:
     paths += [source.path] if source.path else []
     vectors = [f"{_bare(layer.path)}:{layer.layer}" if layer.layer else _bare(layer.path) for layer in source.layers]
     return [_bare(path) for path in paths] + vectors
+
+
+def radiometry_text(source: Source) -> str:
+    """How stored numbers became the values that the model was given; empty where they were taken as they are."""
+    offset = f"stored {source.dn_offset:+.10g}" if source.dn_offset else ""
+    scale = f"values × {source.dn_scale:.10g}" if source.dn_scale != 1 else ""
+    return ", ".join(text for text in (offset, scale) if text)
 
 
 def grid_text(grid: Grid) -> str:

@@ -25,9 +25,9 @@ _ONE_BAND = frozenset({"dem", "prior"})
 def open_raster(slot: Slot, spec: SourceSpec, grid: Grid, context: Context) -> RasterSource:
     """Open a slot's raster files on `grid`, which is the slot's own grid.
 
-    Patches hold physical values, ``(stored + spec.dn_offset) * scale + offset`` with the file's scale and offset
-    tags, resampled as `slot.resampling` says; valid is a pixel where every chosen band has a value. The slots `dem`
-    and `prior` take one band, all others one for each channel.
+    Patches hold physical values, ``((stored + spec.dn_offset) * scale + offset) * spec.dn_scale`` with the file's scale
+    and offset tags, resampled as `slot.resampling` says; valid is a pixel where every chosen band has a value. The
+    slots `dem` and `prior` take one band, all others one for each channel.
 
     Raises:
         SourceError: names the file and what to do about it.
@@ -36,7 +36,7 @@ def open_raster(slot: Slot, spec: SourceSpec, grid: Grid, context: Context) -> R
     mosaics: list[Mosaic] = []
     try:
         for paths, bands, take in _groups(spec, wanted):
-            reading = Reading(bands, spec.nodata, spec.ignore_mask, spec.dn_offset)
+            reading = Reading(bands, spec.nodata, spec.ignore_mask, spec.dn_offset, spec.dn_scale)
             skip = spec.unreadable == "skip"
             mosaics.append(Mosaic([Order(path, reading, slot, grid, context, skip, take) for path in paths]))
         _check_count(mosaics, wanted, slot, spec)

@@ -35,7 +35,8 @@ _CATEGORICAL = frozenset({"nearest", "mode"})
 class RasterFile:
     """One dataset as the job asks for it.
 
-    Values in the map are ``(stored + dn_offset) * scales + offsets``, band by band.
+    Values in the map are ``stored * scales + offsets``, band by band: the file's own tags, with the job's offset and
+    scale worked in.
     """
 
     dataset: DatasetReader
@@ -78,6 +79,7 @@ class Reading:
     nodata: float | None = None
     ignore_mask: bool = False
     dn_offset: float = 0.0
+    dn_scale: float = 1.0
 
 
 def open_dataset(path: str, context: Context) -> tuple[DatasetReader, str]:
@@ -134,7 +136,7 @@ def open_file(path: str, reading: Reading, slot: Slot, context: Context, bands_w
             dataset, alpha = _without_mask(dataset), None
             name = dataset.name
         place = georeference(dataset, title)
-        scales = tuple(dataset.scales[band - 1] for band in bands)
+        scales, offsets = _to_values(dataset, bands, reading)
         return RasterFile(
             dataset=dataset,
             name=name,
@@ -146,9 +148,7 @@ def open_file(path: str, reading: Reading, slot: Slot, context: Context, bands_w
             grid=file_grid(dataset, place),
             dtypes=tuple(dataset.dtypes[band - 1] for band in bands),
             scales=scales,
-            offsets=tuple(
-                dataset.offsets[band - 1] + reading.dn_offset * scale for band, scale in zip(bands, scales, strict=True)
-            ),
+            offsets=offsets,
             band_names=tuple(dataset.descriptions[band - 1] or f"band {band}" for band in bands),
             units=tuple(dataset.units[band - 1] or "" for band in bands),
             header=header,
@@ -199,6 +199,15 @@ def _choose_bands(
             bands = bands[:wanted]
     alpha = next((band for band in reversed(alphas) if band not in bands), None)
     return bands, alpha
+
+
+def _to_values(
+    dataset: DatasetReader, bands: tuple[int, ...], reading: Reading
+) -> tuple[tuple[float, ...], tuple[float, ...]]:
+    """For each band what a stored number is multiplied with, and what is then added."""
+    tags = [(dataset.scales[band - 1], dataset.offsets[band - 1]) for band in bands]
+    scales = tuple(scale * reading.dn_scale for scale, _ in tags)
+    return scales, tuple((offset + reading.dn_offset * scale) * reading.dn_scale for scale, offset in tags)
 
 
 def _refuse_types(dataset: DatasetReader, title: str, band: int, slot: Slot) -> None:

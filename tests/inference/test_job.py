@@ -68,6 +68,7 @@ def test_the_designs_job_is_read_and_written_back() -> None:
         ("compute.tile", "512", r"job\.compute\.tile must be a whole number"),
         ("compute.tile", True, r"job\.compute\.tile must be a whole number"),
         ("sources.imagery.bands", [0], "counted from 1"),
+        ("sources.imagery.dn_scale", 0, "dn_scale must not be 0"),
         ("sources.imagery.mosaic", ["a.tif"], "path and mosaic"),
         ("sources.imagery.colour", "red", "unknown field 'colour'"),
         ("grid.extent", [1, 2, 3], r"job\.grid\.extent must have 4 values"),

@@ -88,6 +88,16 @@ def test_a_damaged_plan_starts_clean_and_says_so(job: dict[str, Any], tmp_path: 
     assert any("plan file was damaged" in text for text in result.report["warnings"])
 
 
+def test_another_radiometry_starts_clean_and_says_so(job: dict[str, Any], tmp_path: Path) -> None:
+    stop_half_way(job, tmp_path)
+    job["sources"]["imagery"]["dn_scale"] = 0.5
+    result, said = run(job, tmp_path)
+    assert next(event for event in said if isinstance(event, Progress)).done == 0
+    assert any(text.startswith("Sources changed since the last run") for text in result.report["warnings"])
+    with rasterio.open(tmp_path / "out" / "classes.tif") as product:
+        assert product.tags()["FUSION_MAPPER_RADIOMETRY_imagery"] == "values × 0.5"
+
+
 def test_a_second_run_in_the_same_folder_is_refused(job: dict[str, Any], tmp_path: Path) -> None:
     with alone_in(tmp_path / "out", pytest.fail), pytest.raises(RequestError, match="Another run is at work"):
         run(job, tmp_path)

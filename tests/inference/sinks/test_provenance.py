@@ -37,6 +37,12 @@ def test_a_product_names_model_sources_grid_settings_and_versions():
     assert found["FUSION_MAPPER_ATTRIBUTION"] == "© Survey"
 
 
+def test_how_stored_numbers_became_values_is_told():
+    assert "FUSION_MAPPER_RADIOMETRY_imagery" not in tags(imagery=Source(path="a.tif"))
+    newer = tags(imagery=Source(path="a.tif", dn_offset=-1000.0, dn_scale=1e-4))
+    assert newer["FUSION_MAPPER_RADIOMETRY_imagery"] == "stored -1000, values × 0.0001"
+
+
 def test_openstreetmap_is_thanked_once():
     layer = VectorLayer("osm.gpkg", "roads")
     assert "© OpenStreetMap contributors, ODbL" in tags(osm=Source(layers=(layer,)))["FUSION_MAPPER_ATTRIBUTION"]

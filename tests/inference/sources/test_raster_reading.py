@@ -85,6 +85,56 @@ def test_scale_and_offset_tags_follow_the_offset_of_the_job(tmp_path, context):
     np.testing.assert_allclose(patch.data[:, patch.valid], expected[:, patch.valid], rtol=1e-6)
 
 
+def test_the_scale_of_the_job_comes_after_the_tags_of_the_file(tmp_path, context):
+    values = noise(2, 20, 20, "uint16")
+    write(tmp_path / "a.tif", values, nodata=5)
+    with rasterio.open(tmp_path / "a.tif", "r+") as file:
+        file.scales, file.offsets = (0.5, 2.0), (10.0, -1.0)
+    patch = read(Source(path="a.tif", dn_offset=-100, dn_scale=1e-4), place_grid(20, 20), context, 2)
+    physical = (values.astype(float) - 100) * np.array([0.5, 2.0])[:, None, None] + np.array([10, -1])[:, None, None]
+    np.testing.assert_array_equal(patch.valid, (values != 5).all(axis=0))
+    np.testing.assert_allclose(patch.data[:, patch.valid], physical[:, patch.valid] * 1e-4, rtol=1e-5, atol=1e-8)
+
+
+def several(folder, values):
+    """The same two bands, a third of them nodata, as one file, as a mosaic of two halves and as a stack."""
+    values[:, :10] = 0
+    write(folder / "whole.tif", values, nodata=0)
+    write(folder / "left.tif", values[:, :, :30], nodata=0)
+    write(folder / "right.tif", values[:, :, 30:], nodata=0, transform=PLACE @ Affine.translation(30, 0))
+    for band in (0, 1):
+        write(folder / f"b{band}.tif", values[band : band + 1], nodata=0)
+    return {
+        "path": {"path": "whole.tif"},
+        "mosaic": {"mosaic": ("left.tif", "right.tif")},
+        "stack": {"stack": (RasterFile("b0.tif"), RasterFile("b1.tif"))},
+    }
+
+
+@pytest.mark.parametrize("kind", ["path", "mosaic", "stack"])
+@pytest.mark.parametrize(
+    ("radiometry", "expected"),
+    [
+        ({"dn_offset": -1000.0}, lambda stored: stored - 1000),
+        ({"dn_scale": 10_000.0}, lambda stored: stored * 10_000),
+        ({"dn_offset": -1000.0, "dn_scale": 1e-4}, lambda stored: (stored - 1000) / 10_000),
+    ],
+    ids=["offset", "scale", "both"],
+)
+def test_radiometry_holds_for_all_ways_to_name_files(tmp_path, context, kind, radiometry, expected):
+    values = noise(2, 30, 60, "uint16") * 20
+    spec = Source(**several(tmp_path, values)[kind], **radiometry)
+    source = open_raster(slot(2), spec, place_grid(30, 60), context)
+    patch = source.read(place_grid(30, 60).whole)
+    np.testing.assert_array_equal(patch.valid, values[0] != 0)
+    assert not patch.valid[:10].any()
+    np.testing.assert_allclose(patch.data[:, 10:], expected(values[:, 10:].astype(float)), rtol=1e-5, atol=1e-5)
+    facts = source.facts()
+    valid = patch.data[:, patch.valid]
+    assert facts.minimum == pytest.approx(tuple(valid.min(axis=1)), rel=1e-5)
+    assert facts.maximum == pytest.approx(tuple(valid.max(axis=1)), rel=1e-5)
+
+
 @pytest.mark.parametrize("grid", [place_grid(60, 60), GEOGRAPHIC], ids=["aligned", "warped"])
 def test_a_pixel_is_valid_where_every_chosen_band_is(tmp_path, context, grid):
     values = noise(2, 60, 60)
