@@ -77,7 +77,13 @@ def _parser() -> argparse.ArgumentParser:
             "--control", action="store_true", help="stop when told so on standard input, or at its end"
         )
     _add(commands, "check", "answer the grid and a pre-flight report of a job", "job")
-    _add(commands, "inspect", "tell what a model file is", "model")
+    card = {"help": "a JSON file with the card, in place of what the model itself tells"}
+    _add(commands, "inspect", "tell what a model file is", "model").add_argument("--card", **card)
+    install = _add(commands, "install", "copy a model with its card into a library folder", "model")
+    install.add_argument("--library", required=True, help="the library folder")
+    install.add_argument("--card", **card)
+    install.add_argument("--replace", action="store_true", help="replace an installed model of the same name")
+    _add(commands, "export", "copy a model with its card, and a STAC MLM item beside it", "model", "folder")
     _add(commands, "doctor", "tell versions and the devices that really load")
     return parser
 

@@ -68,14 +68,12 @@ def install(request: Request, voice: Voice) -> Result:
     """``model``, ``library`` (paths), perhaps a ``card`` → the model in the library; ``replace`` one of its name."""
     from ..models.card import card_from_dict
     from ..models.install import install_model
-    from ..models.load import require_complete
+    from ..models.load import load_model, require_complete
 
-    data = _card(request)
-    card = None if data is None else card_from_dict(data)
-    if card is not None:
-        require_complete(card)
-    made = install_model(_path(request, "model"), _path(request, "library"), card, bool(request.get("replace")))
-    return _model_result(made)
+    model, data = _path(request, "model"), _card(request)
+    card = load_model(model).card if data is None else card_from_dict(data)
+    require_complete(card)
+    return _model_result(install_model(model, _path(request, "library"), card, bool(request.get("replace"))))
 
 
 def export(request: Request, voice: Voice) -> Result:

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable, Iterator
+from dataclasses import dataclass
+from functools import partial
 
 from .card import Card, Output, Slot
 from .errors import CardError
@@ -12,26 +14,73 @@ from .survey import InputShape, OutputShape, Survey, survey
 _RANKS = {"NCHW": 4, "NCTHW": 5, "vector": 2}
 
 
+@dataclass(frozen=True)
+class Contradiction:
+    """What a card says against its graph, and in which of its fields."""
+
+    field: str
+    """Path inside the card, for example ``slots[0].channels``."""
+    text: str
+
+
 def check_card(card: Card, graph: Graph) -> None:
     """Refuse a card that contradicts its graph.
 
     Raises:
         CardError: names what the card says and what the graph says.
     """
-    for slot in card.slots:
-        _check_layout(slot, graph)
+    for contradiction in contradictions(card, graph):
+        raise CardError(contradiction.text)
+
+
+def contradictions(card: Card, graph: Graph) -> Iterator[Contradiction]:
+    """Everything in which the card contradicts its graph; the finer checks follow once the coarse ones are passed."""
+    coarse = list(_caught(_coarse_checks(card, graph)))
+    yield from coarse
+    if coarse:
+        return
+    try:
+        found = survey(graph, card)
+    except CardError as problem:
+        yield Contradiction("tiling.size", str(problem))
+        return
+    yield from _caught(_fine_checks(card, graph, found))
+
+
+Check = tuple[str, Callable[[], object]]
+
+
+def _caught(checks: Iterable[Check]) -> Iterator[Contradiction]:
+    for field, check in checks:
+        try:
+            check()
+        except CardError as problem:
+            yield Contradiction(field, str(problem))
+
+
+def _coarse_checks(card: Card, graph: Graph) -> Iterator[Check]:
+    for i, slot in enumerate(card.slots):
+        yield f"slots[{i}].layout", partial(_check_layout, slot, graph)
     for tensor in graph.inputs:
-        if not any(slot.input == tensor.name for slot in card.slots):
-            raise CardError(f"The card '{card.name}' has no slot for the input '{tensor.name}' of {graph.path.name}.")
-    for output in card.outputs:
-        graph.output(output.name)
-    _check_tiling(card, graph)
-    found = survey(graph, card)
-    _check_batch(card, found, graph)
+        yield "slots", partial(_check_bound, card, tensor.name, graph)
+    for i, output in enumerate(card.outputs):
+        yield f"outputs[{i}].name", partial(graph.output, output.name)
+    yield "tiling.size", partial(_check_tiling, card, graph)
+
+
+def _fine_checks(card: Card, graph: Graph, found: Survey) -> Iterator[Check]:
+    yield "tiling.batch", partial(_check_batch, card, found, graph)
     for shape in found.inputs:
-        _check_channels([slot for slot in card.slots if slot.input == shape.name], shape, graph)
-    for output in card.outputs:
-        _check_output(output, found.output(output.name), found, graph)
+        own = [slot for slot in card.slots if slot.input == shape.name]
+        yield f"slots[{card.slots.index(own[-1])}].channels", partial(_check_channels, own, shape, graph)
+    for i, output in enumerate(card.outputs):
+        shape = found.output(output.name)
+        yield f"outputs[{i}].classes", partial(_check_output, output, shape, found, graph)
+
+
+def _check_bound(card: Card, name: str, graph: Graph) -> None:
+    if not any(slot.input == name for slot in card.slots):
+        raise CardError(f"The card '{card.name}' has no slot for the input '{name}' of {graph.path.name}.")
 
 
 def channel_plan(slots: Iterable[Slot]) -> str:

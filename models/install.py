@@ -9,6 +9,7 @@ import shutil
 import tempfile
 from pathlib import Path
 from typing import Any
+from urllib.parse import quote
 
 from .card import Card
 from .embed import embed_card
@@ -22,18 +23,21 @@ from .mlm_schema import validate_item
 from .readers.defaults import safe_name
 
 
-def install_model(path: Path, folder: Path, card: Card | None = None) -> Installed:
+def install_model(path: Path, folder: Path, card: Card | None = None, replace: bool = True) -> Installed:
     """Copy a model into a folder of its own inside the library `folder`, under its card's name.
 
     `card` replaces what the file itself tells, for example after a dialog has filled in what was unknown. A model of
-    the same name is replaced. The new folder appears whole or not at all.
+    the same name is replaced, or refused without `replace`. The new folder appears whole or not at all, and the file
+    at `path` is only read.
 
     Raises:
-        CardError: the file is no model, its card contradicts it, or the folder cannot be written.
+        CardError: the file is no model, its card contradicts it, the folder cannot be written, or the name is taken.
     """
     path = Path(path)
     card = card or load_model(path).card
     name = safe_name(card.name)
+    if not replace and (folder / name).exists():
+        raise CardError(f"A model called '{name}' is already installed; replace it, or give this one another name.")
     try:
         folder.mkdir(parents=True, exist_ok=True)
         draft = Path(tempfile.mkdtemp(prefix=".install-", dir=folder))
@@ -56,6 +60,7 @@ def write_sidecar(model: Path, card: Card, source: Path | None = None) -> Path:
     graph = read_graph(model)
     item = card_to_item(card)
     item["properties"][FILES_BLOCK] = _hashes(graph, read_graph(source) if source else graph)
+    item["assets"]["model"]["href"] = f"./{quote(model.name)}"
     validate_item(item, f"The card '{card.name}'")
     sidecar = model.with_suffix(".json")
     text = json.dumps(item, indent=1, sort_keys=True, ensure_ascii=False, allow_nan=False)

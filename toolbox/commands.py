@@ -10,7 +10,7 @@ from __future__ import annotations
 import json
 from collections.abc import Callable, Mapping
 from pathlib import Path
-from typing import Any
+from typing import Any, Optional
 
 from ..inference.events import Event, Result
 from ..inference.job import Job
@@ -46,9 +46,39 @@ class EngineCommands:
         request = {"job": job.to_dict(), "base": str(folder.absolute())}
         return self._ask("check", request, folder, on_event, is_cancelled)
 
-    def inspect(self, model: Path, folder: Path, on_event: OnEvent, is_cancelled: IsCancelled) -> Result:
-        """The card of a model file, in the result's `report`."""
-        return self._ask("inspect", {"model": str(model)}, folder, on_event, is_cancelled)
+    def inspect(
+        self,
+        model: Path,
+        folder: Path,
+        on_event: OnEvent,
+        is_cancelled: IsCancelled,
+        card: Optional[Mapping[str, Any]] = None,
+    ) -> Result:
+        """The card of a model file, in the result's `report`; or, with a `card`, all that speaks against that one."""
+        return self._ask("inspect", {"model": str(model), "card": card}, folder, on_event, is_cancelled)
+
+    def install(
+        self,
+        model: Path,
+        library: Path,
+        folder: Path,
+        on_event: OnEvent,
+        is_cancelled: IsCancelled,
+        card: Optional[Mapping[str, Any]] = None,
+        replace: bool = False,
+    ) -> Result:
+        """Copy a model into a library folder, with its own card or the given one.
+
+        The result's products hold its path as ``model``, the report its ``card``. Refuses to take the place of an
+        installed model of the same name without `replace`.
+        """
+        request = {"model": str(model), "library": str(library), "card": card, "replace": replace}
+        return self._ask("install", request, folder, on_event, is_cancelled)
+
+    def export(self, model: Path, target: Path, folder: Path, on_event: OnEvent, is_cancelled: IsCancelled) -> Result:
+        """Copy a model with its card inside and a STAC MLM item beside it into the folder `target`."""
+        request = {"model": str(model), "folder": str(target)}
+        return self._ask("export", request, folder, on_event, is_cancelled)
 
     def doctor(self, folder: Path, on_event: OnEvent, is_cancelled: IsCancelled) -> Result:
         """Versions and devices, in the result's `report`."""
