@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
@@ -12,11 +13,13 @@ from .blockstore import BlockStore
 from .events import Progress
 from .grid import Window
 from .prepare import Prepared, wanted_of
+from .record import Figures
+from .recording import figures_of
 from .sinks.fields import write_fields
 from .sinks.mosaic import Mosaic
 from .sinks.polygons import write_polygons
 from .sinks.rasters import RasterSpec, missing_spec, raster_spec, stack_spec, write_cog
-from .sinks.summary import write_summary
+from .sinks.summary import summarise, write_summary
 from .sinks.values import FLOAT_NODATA
 from .voice import Voice
 
@@ -33,6 +36,7 @@ class Assembler:
         self._tags = tags
         self._voice = voice
         self._written: dict[str, Path] = {}
+        self._reports: dict[int, dict[str, Any]] = {}
 
     def write_all(self) -> dict[str, Path]:
         """Write every product; returns paths by name (``classes``; ``classes:<output>`` for further heads).
@@ -55,6 +59,11 @@ class Assembler:
                 self._written[key] = path
         self._tell(total)
         return self._written
+
+    def figures(self) -> list[Figures]:
+        """What the map of each head amounts to of which something was made, whether or not its summary was."""
+        heads = [(n, output) for n, output in self._heads() if wanted_of(output, self._prepared.products)]
+        return [figures_of(output, self._report(n, output)) for n, output in heads]
 
     def _heads(self) -> list[tuple[int, Output]]:
         return list(enumerate(self._prepared.card.outputs)) if self._prepared.runs_model else []
@@ -85,10 +94,16 @@ class Assembler:
             else:
                 write_fields(path, mosaic, self._prepared.job.outputs, self._tags, self._voice.checkpoint)
         elif name == "summary":
-            values = "regression" if output.task == "pixel-regression" else "classes"
-            write_summary(path, self._prepared.grid, output, self._blocks(f"{number}.{values}"))
+            write_summary(path, self._report(number, output))
         else:
             self._raster(path, raster_spec(name, output), f"{number}.{name}")
+
+    def _report(self, number: int, output: Output) -> dict[str, Any]:
+        """A head's figures, counted once."""
+        if number not in self._reports:
+            values = "regression" if output.task == "pixel-regression" else "classes"
+            self._reports[number] = summarise(self._prepared.grid, output, self._blocks(f"{number}.{values}"))
+        return self._reports[number]
 
     def _mosaic(self, number: int) -> Mosaic:
         layout = self._prepared.layout

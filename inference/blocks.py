@@ -13,7 +13,7 @@ from .grid import Window, way_between
 from .inputs import BlockInputs, read_block, vector_inputs
 from .lattice import alignment
 from .merge import Merger
-from .prepare import Prepared, wanted_of
+from .prepare import Prepared, encoded_of
 from .sessions import Session
 from .sinks.encode import encode_block
 from .sources import Source
@@ -69,8 +69,8 @@ def compute_block(
     for number, (output, merger) in enumerate(zip(prepared.card.outputs, mergers, strict=True)):
         scores, answered = merger.scores()
         arrays[f"{number}.contrast"] = merger.contrast
-        wanted = wanted_of(output, prepared.products)
-        encoded = encode_block(output, scores, valid & answered, wanted, prepared.job.outputs)
+        made = encoded_of(output, prepared.products)
+        encoded = encode_block(output, scores, valid & answered, made, prepared.job.outputs)
         not_finite += int(encoded.pop("faulty"))
         arrays.update({f"{number}.{name}": array for name, array in encoded.items()})
     return BlockResult(arrays, not_finite, counts)

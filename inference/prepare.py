@@ -102,6 +102,12 @@ def wanted_of(output: Output, products: dict[str, Path]) -> frozenset[str]:
     return products_of(output) & frozenset(products)
 
 
+def encoded_of(output: Output, products: dict[str, Path]) -> frozenset[str]:
+    """The products whose arrays a head's blocks hold: the wanted ones, and the figures that every run records."""
+    wanted = wanted_of(output, products)
+    return wanted | {"summary"} if wanted else wanted
+
+
 def _check_binding(job: Job, card: Card) -> None:
     known = {slot.name: slot for slot in card.slots}
     for name in job.sources:

@@ -2,22 +2,19 @@
 
 from __future__ import annotations
 
-import json
-import platform
 import time
-from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
-from ..models.files import write_atomically
 from . import events
 from .alone import alone_in
 from .assemble import Assembler
 from .blockstore import BlockStore
 from .executor import BlockRun, run_blocks
 from .job import Job
-from .plan import PLAN, adopt_plan, library_versions, make_plan
+from .plan import adopt_plan, library_versions, make_plan
 from .prepare import Prepared, prepare
+from .recording import Survey, survey, write_record
 from .sessions import Session, SessionInfo, open_session
 from .sinks.provenance import output_settings, product_tags
 from .sources import Context
@@ -47,12 +44,12 @@ def _run(prepared: Prepared, voice: Voice, warnings: Warnings, began: float) -> 
     for sentence in prepared.warnings:
         warnings.tell(sentence)
     context = Context(prepared.base, prepared.folder, warnings.tell)
-    fingerprints, attribution = _survey(prepared, context)
+    found = _survey(prepared, context)
     session, batch = _session(prepared)
     if session and session.info.reason and prepared.job.compute.device != "auto":
         warnings.tell(session.info.reason)
     voice.say(_started(session.info if session else None))
-    plan = make_plan(prepared, session.info if session else None, batch, fingerprints)
+    plan = make_plan(prepared, session.info if session else None, batch, found.fingerprints)
     told = adopt_plan(prepared.folder, plan)
     if told:
         warnings.tell(told)
@@ -63,10 +60,13 @@ def _run(prepared: Prepared, voice: Voice, warnings: Warnings, began: float) -> 
     not_finite = int(store.total("not_finite"))
     if not_finite:
         warnings.tell(f"The model answered NaN or infinity for {not_finite:,} pixels; they are nodata.")
-    products = Assembler(prepared, store, _tags(prepared, session, attribution), voice).write_all()
-    _write_record(prepared, session, plan, products, warnings.told, time.monotonic() - began)
+    settings = _settings(prepared, session)
+    assembler = Assembler(prepared, store, _tags(prepared, settings, found.attribution), voice)
+    products, areas = assembler.write_all(), assembler.figures()
+    info, seconds = session.info if session else None, time.monotonic() - began
+    write_record(prepared, info, found, settings, products, areas, warnings.told, seconds)
     store.clear()
-    report = {"warnings": warnings.told, "attribution": attribution}
+    report = {"warnings": warnings.told, "attribution": found.attribution}
     return events.Result({name: str(path) for name, path in products.items()}, report)
 
 
@@ -89,24 +89,22 @@ def _started(info: SessionInfo | None) -> events.Started:
     )
 
 
-def _survey(prepared: Prepared, context: Context) -> tuple[dict[str, str], list[str]]:
-    """Fingerprints of the sources by slot, and what their licences ask for."""
+def _survey(prepared: Prepared, context: Context) -> Survey:
     sources = prepared.open_sources(context)
     try:
-        credited = {line for source in sources.values() for line in source.attribution}
-        return {name: source.fingerprint() for name, source in sources.items()}, sorted(credited)
+        return survey(prepared, sources)
     finally:
         for source in sources.values():
             source.close()
 
 
-def _tags(prepared: Prepared, session: Session | None, attribution: list[str]) -> dict[str, str]:
+def _tags(prepared: Prepared, settings: dict[str, Any], attribution: list[str]) -> dict[str, str]:
     return product_tags(
         prepared.card if prepared.model else None,
         prepared.model.sha256 if prepared.model else None,
         prepared.job.sources,
         prepared.grid,
-        _settings(prepared, session),
+        settings,
         {"fusion_mapper": ENGINE_VERSION, **library_versions()},
         attribution,
     )
@@ -117,27 +115,3 @@ def _settings(prepared: Prepared, session: Session | None) -> dict[str, Any]:
     lattice = prepared.lattice
     ran = {"backend": session.info.backend, "precision": session.info.precision} if session else {}
     return {**ran, "tile": lattice.size, "step": lattice.step, **output_settings(prepared.job.outputs)}
-
-
-def _write_record(
-    prepared: Prepared,
-    session: Session | None,
-    plan: dict[str, Any],
-    products: dict[str, Path],
-    warnings: list[str],
-    seconds: float,
-) -> None:
-    """`run.json`: what may not stand in the products themselves: when, where, how long."""
-    record = {
-        "schema": 1,
-        "finished": time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime()),
-        "seconds": round(seconds, 2),
-        "machine": platform.platform(),
-        "libraries": library_versions(),
-        "session": asdict(session.info) if session else None,
-        "pixels": prepared.grid.width * prepared.grid.height,
-        "plan": PLAN if plan else None,
-        "products": {name: path.name for name, path in products.items()},
-        "warnings": warnings,
-    }
-    write_atomically(prepared.folder / "run.json", json.dumps(record, indent=1).encode())

@@ -7,7 +7,7 @@ import io
 import json
 import math
 from collections import Counter
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from functools import reduce
 from operator import add
@@ -58,25 +58,29 @@ def summary_part(grid: Grid, areas: EllipsoidAreas, output: Output, window: Wind
     )
 
 
-def write_summary(path: Path, grid: Grid, output: Output, blocks: Iterable[tuple[Window, np.ndarray]]) -> None:
-    """Write a head's summary as CSV, and as JSON with the same name and the suffix ``.json``.
+def summarise(grid: Grid, output: Output, blocks: Iterable[tuple[Window, np.ndarray]]) -> dict[str, Any]:
+    """A head's figures as JSON values (`summary_report`), counted block by block.
 
     Areas are on the ellipsoid (`EllipsoidAreas`); shares are of the area that is not nodata. Regression: mean and
     standard deviation are over pixels; quantiles are right to 1/4096 of the card's range, or to 0.1 % of the value
     where the card has none.
 
     Args:
-        path: the CSV file.
         grid: the run grid.
         output: the head's card.
         blocks: the blocks of ``classes``, or of ``regression``, in block order.
+    """
+    areas = EllipsoidAreas(grid)
+    parts = (summary_part(grid, areas, output, window, values) for window, values in blocks)
+    return summary_report(grid, output, reduce(add, parts, SummaryPart()))
+
+
+def write_summary(path: Path, report: Mapping[str, Any]) -> None:
+    """Write what `summarise` answered as CSV, and as JSON with the same name and the suffix ``.json``.
 
     Raises:
         RequestError: where the files cannot be written.
     """
-    areas = EllipsoidAreas(grid)
-    parts = (summary_part(grid, areas, output, window, values) for window, values in blocks)
-    report = summary_report(grid, output, reduce(add, parts, SummaryPart()))
     with staged(path) as folder:
         (folder / path.name).write_text(_csv(report), encoding="utf-8", newline="\n")
         text = json.dumps(report, indent=1, ensure_ascii=False, allow_nan=False) + "\n"
@@ -132,7 +136,7 @@ def _rounded(value: float) -> float:
     return float(f"{value:.7g}") if math.isfinite(value) else 0.0
 
 
-def _csv(report: dict[str, Any]) -> str:
+def _csv(report: Mapping[str, Any]) -> str:
     text = io.StringIO()
     writer = csv.writer(text, lineterminator="\n")
     if "classes" in report:

@@ -11,14 +11,14 @@ from affine import Affine
 from classmaps import cut, landscape, utm
 from fusion_mapper.inference.grid import Grid
 from fusion_mapper.inference.sinks.areas import EllipsoidAreas
-from fusion_mapper.inference.sinks.summary import write_summary
+from fusion_mapper.inference.sinks.summary import summarise, write_summary
 from fusion_mapper.models.card import Output
 from pyproj import Geod, Transformer
 from shapely import box, segmentize
 
 
 def written(tmp_path, grid, output, values, side=128) -> dict:
-    write_summary(tmp_path / "summary.csv", grid, output, cut(values, side))
+    write_summary(tmp_path / "summary.csv", summarise(grid, output, cut(values, side)))
     return json.loads((tmp_path / "summary.json").read_text())
 
 
