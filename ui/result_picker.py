@@ -20,9 +20,10 @@ from qgis.PyQt.QtWidgets import (
 
 from ..models.card import Card
 from ..toolbox.products import BY_NAME, possible_products
+from ..toolbox.settings import default_device
 from .layer_choice import keep_narrow
 from .widgets import take_away
-from .wording import tr
+from .wording import device_titles, tr
 
 #: What the panel offers of all products; the toolbox offers the rest.
 _OFFERED = ("classes", "regression", "fields", "polygons", "confidence", "probabilities", "summary")
@@ -39,17 +40,6 @@ def fitting_products(card: Card) -> list[tuple[str, bool]]:
     return [(name, name in ticked) for name in _OFFERED if name in possible]
 
 
-def _devices() -> list[tuple[str, str]]:
-    """What can be asked for, and how it is called."""
-    return [
-        ("auto", tr("Automatic")),
-        ("cpu", tr("Processor")),
-        ("cuda", tr("NVIDIA graphics card (CUDA)")),
-        ("tensorrt", tr("NVIDIA graphics card (TensorRT)")),
-        ("directml", tr("Graphics card (DirectML)")),
-    ]
-
-
 class ResultPicker(QWidget):
     """Check boxes of the products, and the rarely needed rest under More."""
 
@@ -64,8 +54,9 @@ class ResultPicker(QWidget):
         self._folder = QgsFileWidget(self._more)
         self._smallest = QDoubleSpinBox(self._more)
         self._device = QComboBox(self._more)
-        for value, title in _devices():
+        for value, title in device_titles():
             self._device.addItem(title, value)
+        self._device.setCurrentIndex(max(0, self._device.findData(default_device())))
         self._unreadable = QComboBox(self._more)
         self._unreadable.addItem(tr("Stop"), "stop")
         self._unreadable.addItem(tr("Skip and count"), "skip")

@@ -83,6 +83,17 @@ def card_classes(card: Card) -> tuple[ClassInfo, ...]:
     return next((output.classes for output in card.outputs if output.classes), ())
 
 
+def device_titles() -> list[tuple[str, str]]:
+    """What can be asked for as a device, as a job calls it, and how it is called."""
+    return [
+        ("auto", tr("Automatic")),
+        ("cpu", tr("Processor")),
+        ("cuda", tr("NVIDIA graphics card (CUDA)")),
+        ("tensorrt", tr("NVIDIA graphics card (TensorRT)")),
+        ("directml", tr("Graphics card (DirectML)")),
+    ]
+
+
 def seconds_text(seconds: float) -> str:
     """A duration as people say it."""
     if seconds < 60:
