@@ -54,6 +54,10 @@ class BlockStore:
         """A small array that every block has, summed in block order."""
         return np.sum([self.array(index, name) for index in range(self._layout.count)], axis=0)
 
+    def picture(self, index: int) -> Path:
+        """Where the picture of a block lies, if it was drawn."""
+        return self._path(index).with_suffix(".png")
+
     def clear(self) -> None:
         """Delete the block files of a finished run."""
         for index in range(self._layout.count):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import queue
 import threading
 import time
@@ -12,6 +13,8 @@ from .blocks import compute_block
 from .blockstore import BlockStore
 from .errors import Cancelled
 from .events import Progress
+from .lattice import BlockLayout
+from .pictures import Pictures, make_pictures
 from .prepare import Prepared
 from .sessions import Session
 from .sources import Context
@@ -44,16 +47,19 @@ def run_blocks(run: BlockRun, voice: Voice) -> None:
     """
     pending = run.store.missing()
     work: queue.SimpleQueue[int] = queue.SimpleQueue()
-    for index in pending:
+    for index in in_order(pending, run.prepared.layout, run.prepared.job.pictures == "centre"):
         work.put(index)
+    pictures = make_pictures(run.prepared, run.store, voice)
     state = _State(run.prepared, pending, voice)
     count = min(run.prepared.job.compute.workers or DEFAULT_WORKERS, max(len(pending), 1))
     workers = [
-        threading.Thread(target=_work, args=(run, work, state), name=f"block-worker-{i}", daemon=True)
+        threading.Thread(target=_work, args=(run, work, state, pictures), name=f"block-worker-{i}", daemon=True)
         for i in range(count)
     ]
     for worker in workers:
         worker.start()
+    if pictures is not None:
+        _show_kept(pictures, sorted(set(range(run.prepared.layout.count)) - set(pending)), state)
     for worker in workers:
         worker.join()
     voice.checkpoint()
@@ -61,22 +67,49 @@ def run_blocks(run: BlockRun, voice: Voice) -> None:
         raise state.problem
 
 
-def _work(run: BlockRun, work: queue.SimpleQueue[int], state: _State) -> None:
+def in_order(blocks: list[int], layout: BlockLayout, from_centre: bool) -> list[int]:
+    """The blocks as they are to be computed: row by row, or those nearest to the grid's centre first."""
+    if not from_centre:
+        return blocks
+
+    def distance(index: int) -> float:
+        window = layout.window(index)
+        row, col = window.row + window.height / 2, window.col + window.width / 2
+        return math.hypot(row - layout.height / 2, col - layout.width / 2)
+
+    return sorted(blocks, key=distance)
+
+
+def _show_kept(pictures: Pictures, kept: list[int], state: _State) -> None:
+    """Tell of the blocks of an earlier try while the workers compute the others."""
     try:
-        _work_off(run, work, state)
+        for index in kept:
+            if state.stopped():
+                return
+            pictures.show_kept(index)
+    except BaseException as problem:  # noqa: BLE001 - raised once the workers have stopped
+        state.fail(problem)
+
+
+def _work(run: BlockRun, work: queue.SimpleQueue[int], state: _State, pictures: Pictures | None) -> None:
+    try:
+        _work_off(run, work, state, pictures)
     except queue.Empty:
         return
     except BaseException as problem:  # noqa: BLE001 - handed to the main thread, which raises it
         state.fail(problem)
 
 
-def _work_off(run: BlockRun, work: queue.SimpleQueue[int], state: _State) -> None:
+def _work_off(run: BlockRun, work: queue.SimpleQueue[int], state: _State, pictures: Pictures | None) -> None:
     sources = run.prepared.open_sources(run.context)
     try:
         while not state.stopped():
             index = work.get_nowait()
             checkpoint = partial(state.checkpoint, index)
-            run.store.write(index, compute_block(run.prepared, index, sources, run.session, run.batch, checkpoint))
+            result = compute_block(run.prepared, index, sources, run.session, run.batch, checkpoint)
+            run.store.write(index, result)
+            if pictures is not None:
+                pictures.draw(index, result.arrays)
             state.checkpoint(index, 1.0)
     finally:
         for source in sources.values():

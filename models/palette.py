@@ -1,4 +1,7 @@
-"""Colours for classes whose card gives none. Standard library only, Python 3.9: the QGIS process may read it."""
+"""Colours for classes whose card gives none, and ramps for values.
+
+Standard library only, Python 3.9: the QGIS process may read it.
+"""
 
 from __future__ import annotations
 
@@ -29,6 +32,16 @@ _EXPECTED = (
     ("barren", "#C9A66B"),
     ("soil", "#C9A66B"),
 )
+#: Points of ramps at equal distances: matplotlib's perceptually uniform ones (CC0), and grey. Others than these are
+#: drawn in viridis where no library of ramps is at hand.
+_RAMPS = {
+    "viridis": ("#440154", "#3b528b", "#21918c", "#5ec962", "#fde725"),
+    "plasma": ("#0d0887", "#7e03a8", "#cc4778", "#f89540", "#f0f921"),
+    "inferno": ("#000004", "#57106e", "#bc3754", "#f98e09", "#fcffa4"),
+    "magma": ("#000004", "#51127c", "#b73779", "#fc8961", "#fcfdbf"),
+    "cividis": ("#00224e", "#434e6c", "#7d7c78", "#bcae6c", "#fee838"),
+    "gray": ("#000000", "#ffffff"),
+}
 _COLOR = re.compile(r"#[0-9A-Fa-f]{6}")
 _GOLDEN_TURN = 0.618033988749895
 
@@ -49,3 +62,17 @@ def class_color(info: ClassInfo, index: int) -> str:
         return _OKABE_ITO[index].lower()
     red, green, blue = colorsys.hls_to_rgb(index * _GOLDEN_TURN % 1.0, (0.35, 0.65)[index % 2], 0.6)
     return f"#{round(red * 255):02x}{round(green * 255):02x}{round(blue * 255):02x}"
+
+
+def ramp_colors(name: str, steps: int) -> list[tuple[int, int, int]]:
+    """Red, green and blue (0-255) at `steps` (two or more) equal distances along the ramp of that name."""
+    points = [bytes.fromhex(color[1:]) for color in _RAMPS.get(name.lower(), _RAMPS["viridis"])]
+    return [_between(points, step / (steps - 1) * (len(points) - 1)) for step in range(steps)]
+
+
+def _between(points: list[bytes], place: float) -> tuple[int, int, int]:
+    first = min(int(place), len(points) - 2)
+    share = place - first
+    low, high = points[first], points[first + 1]
+    red, green, blue = (round(low[band] + (high[band] - low[band]) * share) for band in range(3))
+    return red, green, blue
