@@ -3,24 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator
-from dataclasses import dataclass
 from functools import partial
 
 from .card import Card, Output, Slot
 from .errors import CardError
 from .graph import Graph
+from .remarks import Remark
 from .survey import InputShape, OutputShape, Survey, survey
 
 _RANKS = {"NCHW": 4, "NCTHW": 5, "vector": 2}
-
-
-@dataclass(frozen=True)
-class Contradiction:
-    """What a card says against its graph, and in which of its fields."""
-
-    field: str
-    """Path inside the card, for example ``slots[0].channels``."""
-    text: str
 
 
 def check_card(card: Card, graph: Graph) -> None:
@@ -33,7 +24,7 @@ def check_card(card: Card, graph: Graph) -> None:
         raise CardError(contradiction.text)
 
 
-def contradictions(card: Card, graph: Graph) -> Iterator[Contradiction]:
+def contradictions(card: Card, graph: Graph) -> Iterator[Remark]:
     """Everything in which the card contradicts its graph; the finer checks follow once the coarse ones are passed."""
     coarse = list(_caught(_coarse_checks(card, graph)))
     yield from coarse
@@ -42,7 +33,7 @@ def contradictions(card: Card, graph: Graph) -> Iterator[Contradiction]:
     try:
         found = survey(graph, card)
     except CardError as problem:
-        yield Contradiction("tiling.size", str(problem))
+        yield Remark(str(problem), "tiling.size")
         return
     yield from _caught(_fine_checks(card, graph, found))
 
@@ -50,12 +41,12 @@ def contradictions(card: Card, graph: Graph) -> Iterator[Contradiction]:
 Check = tuple[str, Callable[[], object]]
 
 
-def _caught(checks: Iterable[Check]) -> Iterator[Contradiction]:
+def _caught(checks: Iterable[Check]) -> Iterator[Remark]:
     for field, check in checks:
         try:
             check()
         except CardError as problem:
-            yield Contradiction(field, str(problem))
+            yield Remark(str(problem), field)
 
 
 def _coarse_checks(card: Card, graph: Graph) -> Iterator[Check]:

@@ -16,6 +16,7 @@ from .graph import Graph, Tensor, read_graph
 from .library import FILES_BLOCK
 from .mlm import is_item, read_item
 from .readers import bare, deepness, geoai
+from .remarks import Remark, Remarks
 from .repair import repair
 
 Convention = Literal["fusion-mapper", "deepness", "geoai", "mlm", "bare"]
@@ -29,9 +30,15 @@ class LoadedModel:
     card: Card
     graph: Graph
     convention: Convention
-    warnings: tuple[str, ...] = ()
+    remarks: tuple[Remark, ...] = ()
+    """What has to be said about the metadata, each with the card's field that it is about."""
     sha256: str = ""
     """``sha256:<hex>`` of the ONNX file; with external data, of the list of all its files' hashes."""
+
+    @property
+    def warnings(self) -> tuple[str, ...]:
+        """The remarks' sentences alone."""
+        return tuple(remark.text for remark in self.remarks)
 
 
 @dataclass
@@ -41,7 +48,7 @@ class _Found:
     own: tuple[str, Mapping[str, Any]] | None = None
     item: tuple[str, Mapping[str, Any]] | None = None
     geoai: tuple[str, Mapping[str, Any]] | None = None
-    warnings: list[str] = field(default_factory=list)
+    remarks: Remarks = field(default_factory=Remarks)
 
 
 def load_model(path: Path) -> LoadedModel:
@@ -59,10 +66,10 @@ def load_model(path: Path) -> LoadedModel:
     digest = model_hash(path, graph.external)
     found = _look_beside(path)
     if found.own or ONNX_KEY in graph.metadata:
-        card, convention, warnings = _read_own(graph, found, digest)
+        card, convention, remarks = _read_own(graph, found, digest)
     else:
-        card, convention, warnings = _read_foreign(graph, found)
-    return LoadedModel(path, card, graph, convention, (*found.warnings, *warnings), digest)
+        card, convention, remarks = _read_foreign(graph, found)
+    return LoadedModel(path, card, graph, convention, (*found.remarks, *remarks), digest)
 
 
 def require_complete(card: Card) -> None:
@@ -74,7 +81,8 @@ def require_complete(card: Card) -> None:
 
 
 def describe(loaded: LoadedModel) -> dict[str, Any]:
-    """Everything about a loaded model as plain JSON values."""
+    """Everything about a loaded model as plain JSON values; ``size`` counts the bytes of all its files."""
+    external = loaded.graph.external
     return {
         "file": loaded.path.name,
         "sha256": loaded.sha256,
@@ -85,10 +93,12 @@ def describe(loaded: LoadedModel) -> dict[str, Any]:
             "nodes": loaded.graph.nodes,
             "inputs": [_tensor(tensor) for tensor in loaded.graph.inputs],
             "outputs": [_tensor(tensor) for tensor in loaded.graph.outputs],
-            "external": list(loaded.graph.external),
+            "external": list(external),
         },
         "unknown": list(loaded.card.unknown),
         "warnings": list(loaded.warnings),
+        "remarks": [{"field": remark.field, "text": remark.text} for remark in loaded.remarks],
+        "size": loaded.path.stat().st_size + sum((loaded.path.parent / name).stat().st_size for name in external),
     }
 
 
@@ -104,7 +114,7 @@ def _look_beside(path: Path) -> _Found:
         try:
             data = read_json(sidecar)
         except CardError as problem:
-            found.warnings.append(f"{problem} It was left out.")
+            found.remarks.say(f"{problem} It was left out.")
             continue
         _sort_in(found, sidecar.name, data)
     return found
@@ -118,24 +128,24 @@ def _sort_in(found: _Found, name: str, data: object) -> None:
     elif geoai.is_sidecar(data):
         found.geoai = found.geoai or (name, data)  # type: ignore[assignment]
     else:
-        found.warnings.append(f"{name} beside the model is no model card and was left out.")
+        found.remarks.say(f"{name} beside the model is no model card and was left out.")
 
 
-def _read_own(graph: Graph, found: _Found, digest: str) -> tuple[Card, Convention, list[str]]:
+def _read_own(graph: Graph, found: _Found, digest: str) -> tuple[Card, Convention, Remarks]:
     """The sidecar is what QGIS shows, so it is what runs; a card inside the file that says otherwise is told."""
     inside = embedded_card(graph)
-    card, warnings = inside, []
+    card, said = inside, Remarks()
     if found.own:
         name, data = found.own
         card = read_item(data, name)
         _check_files(data, name, digest)
         if inside is not None and inside != card:
             parts = [part.name for part in fields(Card) if getattr(inside, part.name) != getattr(card, part.name)]
-            warnings = [f"{name} differs from the card inside {graph.path.name} in {', '.join(parts)}; {name} counts."]
+            said.say(f"{name} differs from the card inside {graph.path.name} in {', '.join(parts)}; {name} counts.")
     if card is None:
         raise CardError(f"{graph.path.name} has no card.")
     check_card(card, graph)
-    return card, "fusion-mapper", warnings
+    return card, "fusion-mapper", said
 
 
 def _check_files(data: Mapping[str, Any], name: str, digest: str) -> None:
@@ -155,20 +165,20 @@ def _with_graph_facts(card: Card, graph: Graph) -> Card:
     return replace(card, outputs=tuple(outputs), stride=told.stride)
 
 
-def _read_foreign(graph: Graph, found: _Found) -> tuple[Card, Convention, list[str]]:
-    reader: Callable[[], tuple[Card, list[str]]]
+def _read_foreign(graph: Graph, found: _Found) -> tuple[Card, Convention, Remarks]:
+    reader: Callable[[], tuple[Card, Remarks]]
     convention: Convention
     if found.item:
         name, item = found.item
-        convention, reader = "mlm", lambda: (_with_graph_facts(read_item(item, name), graph), [])
+        convention, reader = "mlm", lambda: (_with_graph_facts(read_item(item, name), graph), Remarks())
     elif deepness.follows(graph):
         convention, reader = "deepness", lambda: deepness.read(graph)
     elif found.geoai:
         name, sidecar = found.geoai
         convention, reader = "geoai", lambda: geoai.read(graph, sidecar, name)
     else:
-        return bare.read(graph), "bare", []
-    card, warnings = reader()
+        return bare.read(graph), "bare", Remarks()
+    card, said = reader()
     card, repairs = repair(card, graph)
     card = card_from_dict(card.to_dict(), graph.path.name)
-    return card, convention, [*warnings, *repairs]
+    return card, convention, Remarks([*said, *repairs])

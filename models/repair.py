@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from dataclasses import replace
+from functools import partial
 
 from .card import Card, Channel, ClassInfo, Output, Slot, Tiling
 from .consistency import check_card, expected_channels
@@ -11,12 +11,11 @@ from .errors import CardError
 from .graph import Graph
 from .readers.bare import activation_of, tiling_of
 from .readers.defaults import default_classes
+from .remarks import Remarks, Say
 from .survey import InputShape, OutputShape, Survey, survey
 
-Say = Callable[[str], None]
 
-
-def repair(card: Card, graph: Graph) -> tuple[Card, tuple[str, ...]]:
+def repair(card: Card, graph: Graph) -> tuple[Card, Remarks]:
     """Bring a foreign card into agreement with its graph.
 
     Returns the card and a sentence for each change.
@@ -25,13 +24,13 @@ def repair(card: Card, graph: Graph) -> tuple[Card, tuple[str, ...]]:
         CardError: the graph cannot be run with any card, or the contradiction cannot be settled from the graph.
     """
     found = survey(graph)
-    said: list[str] = []
-    slots = _repair_slots(card, found, said.append)
-    outputs = _repair_outputs(card, found, said.append)
-    tiling = _repair_tiling(card.tiling, found, said.append)
+    said = Remarks()
+    slots = _repair_slots(card, found, said.say)
+    outputs = _repair_outputs(card, found, said.say)
+    tiling = _repair_tiling(card.tiling, found, said.say)
     repaired = replace(card, slots=slots, outputs=outputs, tiling=tiling)
     check_card(repaired, graph)
-    return repaired, tuple(said)
+    return repaired, said
 
 
 def _repair_tiling(tiling: Tiling, found: Survey, say: Say) -> Tiling:
@@ -39,10 +38,14 @@ def _repair_tiling(tiling: Tiling, found: Survey, say: Say) -> Tiling:
     size = true.size if found.fixed else tiling.size
     overlap = tiling.overlap
     if size != tiling.size:
-        say(f"The metadata ask for tiles of {tiling.size} pixels, but the graph takes only {size}; tiles are {size}.")
+        told = f"The metadata ask for tiles of {tiling.size} pixels, but the graph takes only {size}; tiles are {size}."
+        say(told, "tiling.size")
         overlap = None if overlap is None else round(overlap * size / tiling.size)
     if tiling.batch not in (None, found.batch):
-        say(f"The metadata ask for batches of {tiling.batch}, but the graph takes {found.batch or 'any'}.")
+        say(
+            f"The metadata ask for batches of {tiling.batch}, but the graph takes {found.batch or 'any'}.",
+            "tiling.batch",
+        )
     return Tiling(size, found.fixed, found.batch, overlap)
 
 
@@ -55,24 +58,26 @@ def _repair_slots(card: Card, found: Survey, say: Say) -> tuple[Slot, ...]:
         matching = [slot for slot in card.slots if slot.input == shape.name]
         if not matching and strays:
             stray = strays.pop(0)
-            say(f"The metadata name an input '{stray.input}', which the graph calls '{shape.name}'; renamed.")
+            told = f"The metadata name an input '{stray.input}', which the graph calls '{shape.name}'; renamed."
+            say(told, f"slots[{len(slots)}]")
             matching = [replace(stray, input=shape.name)]
         if not matching:
             raise CardError(f"The metadata of '{card.name}' do not describe the graph's input '{shape.name}'.")
-        slots += _repair_input(matching, shape, say)
+        slots += _repair_input(matching, shape, f"slots[{len(slots)}].channels", say)
     for stray in strays:
-        say(f"The metadata name an input '{stray.input}', which the graph does not have; left out.")
+        say(f"The metadata name an input '{stray.input}', which the graph does not have; left out.", "slots")
     return tuple(slots)
 
 
-def _repair_input(slots: list[Slot], shape: InputShape, say: Say) -> list[Slot]:
+def _repair_input(slots: list[Slot], shape: InputShape, field: str, say: Say) -> list[Slot]:
     if len(slots) > 1:
         return slots
     slot = replace(slots[0], layout=shape.layout, grid_ratio=shape.ratio)
     have, want = len(slot.channels), shape.channels
     if want is None or have == want:
         return [slot]
-    say(f"The metadata give the input '{shape.name}' {have} channels, but the graph has {want}; channels are {want}.")
+    told = f"The metadata give the input '{shape.name}' {have} channels, but the graph has {want}; channels are {want}."
+    say(told, field)
     scaling = slot.channels[-1].scaling
     extra = tuple(Channel(f"band {i + 1}", scaling) for i in range(have, want))
     return [replace(slot, channels=(slot.channels + extra)[:want])]
@@ -86,13 +91,15 @@ def _repair_outputs(card: Card, found: Survey, say: Say) -> tuple[Output, ...]:
         output = next((output for output in card.outputs if output.name == shape.name), None)
         if output is None and strays:
             output = strays.pop(0)
-            say(f"The metadata name an output '{output.name}', which the graph calls '{shape.name}'; renamed.")
+            told = f"The metadata name an output '{output.name}', which the graph calls '{shape.name}'; renamed."
+            say(told, f"outputs[{len(outputs)}].name")
         if output is None:
-            say(f"The metadata do not describe the graph's output '{shape.name}'; it is left out.")
+            say(f"The metadata do not describe the graph's output '{shape.name}'; it is left out.", "outputs")
             continue
-        outputs.append(_repair_output(output, shape, say))
+        about_classes = partial(say, field=f"outputs[{len(outputs)}].classes")
+        outputs.append(_repair_output(output, shape, about_classes))
     for stray in strays:
-        say(f"The metadata name an output '{stray.name}', which the graph does not have; left out.")
+        say(f"The metadata name an output '{stray.name}', which the graph does not have; left out.", "outputs")
     if not outputs:
         raise CardError(f"The metadata of '{card.name}' describe none of the graph's outputs.")
     return tuple(outputs)

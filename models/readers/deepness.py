@@ -10,13 +10,13 @@ from __future__ import annotations
 import ast
 import json
 import math
-from collections.abc import Callable
 from dataclasses import replace
 from typing import Any
 
 from ..card import Card, Channel, ClassInfo, Output, Scaling, Slot, Task, Tiling
 from ..errors import CardError
 from ..graph import Graph
+from ..remarks import Remarks, Say
 from ..survey import Survey, survey
 from . import bare
 from .defaults import default_classes
@@ -32,8 +32,19 @@ _TASKS: dict[str, Task] = {"segmentor": "semantic-segmentation", "regressor": "p
 #: More text than this is no list of names.
 _MAX_TEXT = 1_000_000
 _WHITE = 255.0
-
-Say = Callable[[str], None]
+#: The card's field that a key fills.
+_FIELDS = {
+    "resolution": "gsd",
+    "tile_size": "tiling.size",
+    "tiles_size": "tiling.size",
+    "tiles_overlap": "tiling.overlap",
+    "standardization_mean": "slots[0].scaling",
+    "standardization_std": "slots[0].scaling",
+    "class_names": "outputs[0].classes",
+    "names": "outputs[0].classes",
+    "seg_thresh": "outputs[0].threshold",
+    "reg_output_scaling": "outputs[0].scaling",
+}
 
 
 def follows(graph: Graph) -> bool:
@@ -41,7 +52,7 @@ def follows(graph: Graph) -> bool:
     return bool(_KEYS.intersection(graph.metadata))
 
 
-def read(graph: Graph) -> tuple[Card, list[str]]:
+def read(graph: Graph) -> tuple[Card, Remarks]:
     """What the keys claim, on top of what the graph tells, and what has to be said about them.
 
     The claims may contradict the graph; `repair` settles that.
@@ -49,8 +60,8 @@ def read(graph: Graph) -> tuple[Card, list[str]]:
     Raises:
         CardError: the model does something else than segmentation or regression, or its graph fits no layers.
     """
-    said: list[str] = []
-    keys = _Keys(graph, said.append)
+    said = Remarks()
+    keys = _Keys(graph, said.say)
     task = _task(keys, graph)
     found = survey(graph)
     card = bare.read(graph, found)
@@ -84,7 +95,7 @@ class _Keys:
         if text is None:
             return None
         if len(text) > _MAX_TEXT:
-            self.say(f"The Deepness key {key} is too long and was left out.")
+            self.say(f"The Deepness key {key} is too long and was left out.", _FIELDS.get(key, ""))
             return None
         try:
             return json.loads(text)
@@ -97,7 +108,8 @@ class _Keys:
             return None
         number = _finite(value)
         if number is None or (positive and number <= 0):
-            self.say(f"The Deepness key {key} is {value!r:.60} and was left out; a number is needed.")
+            told = f"The Deepness key {key} is {value!r:.60} and was left out; a number is needed."
+            self.say(told, _FIELDS.get(key, ""))
             return None
         return number
 
@@ -107,7 +119,8 @@ class _Keys:
             return None
         numbers = [_finite(item) for item in value] if isinstance(value, (list, tuple)) else []
         if not numbers or None in numbers:
-            self.say(f"The Deepness key {key} is {value!r:.60} and was left out; a list of numbers is needed.")
+            told = f"The Deepness key {key} is {value!r:.60} and was left out; a list of numbers is needed."
+            self.say(told, _FIELDS.get(key, ""))
             return None
         return [number for number in numbers if number is not None]
 
@@ -131,7 +144,7 @@ def _finite(value: object) -> float | None:
 def _task(keys: _Keys, graph: Graph) -> Task:
     kind = keys.value("model_type")
     if kind is None:
-        keys.say("The Deepness key model_type is missing; the model is taken for a Segmentor.")
+        keys.say("The Deepness key model_type is missing; the model is taken for a Segmentor.", "outputs[0].task")
         return _TASKS["segmentor"]
     task = _TASKS.get(str(kind).strip("'\" ").lower())
     if task is None:
@@ -153,12 +166,15 @@ def _slot(slot: Slot, keys: _Keys) -> Slot:
     mean, std = keys.numbers("standardization_mean"), keys.numbers("standardization_std")
     if mean is None or std is None:
         if ("standardization_mean" in keys) != ("standardization_std" in keys):
-            keys.say("Only one of the Deepness keys standardization_mean and standardization_std is there; left out.")
+            keys.say(
+                "Only one of the Deepness keys standardization_mean and standardization_std is there; left out.",
+                "slots[0].scaling",
+            )
         mean, std = [0.0] * count, [1.0] * count
     mean = _fit("standardization_mean", mean, count, keys.say)
     std = _fit("standardization_std", std, count, keys.say)
     if 0 in std:
-        keys.say("The Deepness key standardization_std holds 0, which was taken for 1.")
+        keys.say("The Deepness key standardization_std holds 0, which was taken for 1.", "slots[0].scaling")
     channels = tuple(
         replace(channel, scaling=Scaling(offset=_tidy(m * _WHITE), scale=_tidy((s or 1.0) * _WHITE)))
         for channel, m, s in zip(slot.channels, mean, std, strict=True)
@@ -182,7 +198,8 @@ def _fit(key: str, values: list[float], count: int, say: Say) -> list[float]:
         return values
     fitted = values * count if len(values) == 1 else (values + [values[-1]] * count)[:count]
     if len(values) > 1:
-        say(f"The Deepness key {key} has {len(values)} values, but the graph has {count} channels; cut or repeated.")
+        told = f"The Deepness key {key} has {len(values)} values, but the graph has {count} channels; cut or repeated."
+        say(told, "slots[0].scaling")
     return fitted
 
 
@@ -190,10 +207,11 @@ def _outputs(card: Card, task: Task, names: list[tuple[str, ...]], keys: _Keys, 
     threshold = keys.number("seg_thresh") if task == "semantic-segmentation" else None
     scale = keys.number("reg_output_scaling") if task == "pixel-regression" else None
     if scale == 0:
-        keys.say("The Deepness key reg_output_scaling is 0 and was left out.")
+        keys.say("The Deepness key reg_output_scaling is 0 and was left out.", "outputs[0].scaling")
         scale = None
     if len(names) > len(card.outputs):
-        keys.say(f"The Deepness key class_names describes {len(names)} outputs, but the graph has {len(card.outputs)}.")
+        told = f"The Deepness key class_names describes {len(names)} outputs, but the graph has {len(card.outputs)}."
+        keys.say(told, "outputs[0].classes")
     outputs = []
     for i, output in enumerate(card.outputs):
         own = names[i] if i < len(names) else ()
@@ -237,11 +255,13 @@ def _names(part: object, key: str, say: Say) -> tuple[str, ...]:
         return tuple(part)
     numbered = {_finite(channel): str(name) for channel, name in part.items()} if isinstance(part, dict) else {}
     if not numbered or None in numbered:
-        say(f"The Deepness key {key} is {part!r:.60} and was left out; channel numbers with names are needed.")
+        told = f"The Deepness key {key} is {part!r:.60} and was left out; channel numbers with names are needed."
+        say(told, _FIELDS[key])
         return ()
     ordered = sorted(numbered)  # type: ignore[type-var]
     if ordered != list(range(len(ordered))):
-        say(f"The Deepness key {key} does not number its channels 0, 1, 2 …; they were taken in order.")
+        told = f"The Deepness key {key} does not number its channels 0, 1, 2 …; they were taken in order."
+        say(told, _FIELDS[key])
     return tuple(numbered[channel] for channel in ordered)
 
 
@@ -250,12 +270,12 @@ def _tiling(card: Card, keys: _Keys) -> Tiling:
     size = keys.number(key, positive=True)
     tiling = card.tiling
     if size is not None and not 1 <= size <= 16384:
-        keys.say(f"The Deepness key {key} is {size:g} and was left out.")
+        keys.say(f"The Deepness key {key} is {size:g} and was left out.", _FIELDS[key])
         size = None
     tiling = tiling if size is None else replace(tiling, size=int(size))
     percent = keys.number("tiles_overlap")
     if percent is not None and not 0 <= percent < 100:
-        keys.say(f"The Deepness key tiles_overlap is {percent:g} % and was left out.")
+        keys.say(f"The Deepness key tiles_overlap is {percent:g} % and was left out.", "tiling.overlap")
         percent = None
     return tiling if percent is None else replace(tiling, overlap=round(tiling.size * percent / 100))
 

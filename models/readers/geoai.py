@@ -6,13 +6,14 @@ can repeat. Segmentation models answer logits.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import replace
 from typing import Any
 
 from ..card import Card, ClassInfo, Output, Scaling, Slot, Task, Tiling
 from ..errors import CardError
 from ..graph import Graph
+from ..remarks import Remarks, Say
 from . import bare
 from .defaults import safe_name
 
@@ -25,21 +26,19 @@ _TASKS: dict[str, Task] = {
 }
 _BYTES = Scaling(scale=255.0)
 
-Say = Callable[[str], None]
-
 
 def is_sidecar(data: object) -> bool:
     """Whether parsed JSON looks like a geoai sidecar."""
     return isinstance(data, Mapping) and len(_MARKS.intersection(data)) >= 2
 
 
-def read(graph: Graph, sidecar: Mapping[str, Any], where: str) -> tuple[Card, list[str]]:
+def read(graph: Graph, sidecar: Mapping[str, Any], where: str) -> tuple[Card, Remarks]:
     """What the sidecar claims, on top of what the graph tells, and what has to be said about it.
 
     Raises:
         CardError: the task is none that Fusion Mapper runs, or the graph fits no layers.
     """
-    said: list[str] = []
+    said = Remarks()
     task = _TASKS.get(str(sidecar.get("task")).lower())
     if task is None:
         raise CardError(
@@ -52,11 +51,11 @@ def read(graph: Graph, sidecar: Mapping[str, Any], where: str) -> tuple[Card, li
         name=safe_name(title.rpartition("/")[2]),
         title=title,
         slots=tuple(_slot(slot) for slot in card.slots),
-        outputs=_outputs(card, task, sidecar, said.append),
-        tiling=_tiling(card, sidecar, said.append),
+        outputs=_outputs(card, task, sidecar, said.say),
+        tiling=_tiling(card, sidecar, said.say),
         unknown=_unknown(card, sidecar),
     )
-    _tell_channels(card, sidecar, said.append)
+    _tell_channels(card, sidecar, said.say)
     return card, said
 
 
@@ -75,7 +74,8 @@ def _outputs(card: Card, task: Task, sidecar: Mapping[str, Any], say: Say) -> tu
     output = next((output for output in card.outputs if output.name == wanted), None)
     if output is None:
         output = card.outputs[0]
-        say(f"The sidecar names an output '{wanted}', which the graph does not have; '{output.name}' is taken.")
+        told = f"The sidecar names an output '{wanted}', which the graph does not have; '{output.name}' is taken."
+        say(told, "outputs[0].name")
     if task == "pixel-regression":
         return (replace(output, task=task, classes=(), activation="none"),)
     labels = _labels(sidecar, say)
@@ -89,10 +89,10 @@ def _labels(sidecar: Mapping[str, Any], say: Say) -> tuple[ClassInfo, ...]:
     try:
         numbered = {int(key): str(name) for key, name in labels.items()}
     except (AttributeError, ValueError, TypeError):
-        say("The sidecar's id2label is not a table of numbers and names, and was left out.")
+        say("The sidecar's id2label is not a table of numbers and names, and was left out.", "outputs[0].classes")
         return ()
     if any(not 0 <= value <= 65534 for value in numbered):
-        say("The sidecar's id2label has numbers outside 0 to 65534, and was left out.")
+        say("The sidecar's id2label has numbers outside 0 to 65534, and was left out.", "outputs[0].classes")
         return ()
     return tuple(ClassInfo(value, numbered[value]) for value in sorted(numbered))
 
@@ -102,7 +102,8 @@ def _tiling(card: Card, sidecar: Mapping[str, Any], say: Say) -> Tiling:
     if not isinstance(height, int) or isinstance(height, bool) or not 1 <= height <= 16384:
         return card.tiling
     if width not in (None, height):
-        say(f"The sidecar asks for tiles of {height}×{width} pixels; only square tiles work, so they are {height}.")
+        told = f"The sidecar asks for tiles of {height}×{width} pixels; only square tiles work, so they are {height}."
+        say(told, "tiling.size")
     return replace(card.tiling, size=height)
 
 
@@ -115,5 +116,6 @@ def _unknown(card: Card, sidecar: Mapping[str, Any]) -> tuple[str, ...]:
 def _tell_channels(card: Card, sidecar: Mapping[str, Any], say: Say) -> None:
     said, true = sidecar.get("input_channels"), len(card.slots[0].channels)
     if isinstance(said, int) and said != true:
-        say(f"The sidecar tells {said} input channels, but the graph has {true}; channels are {true}.")
-    say("geoai divides bytes by 255; layers of other types need values from 0 to 255.")
+        told = f"The sidecar tells {said} input channels, but the graph has {true}; channels are {true}."
+        say(told, "slots[0].channels")
+    say("geoai divides bytes by 255; layers of other types need values from 0 to 255.", "slots[0].scaling")

@@ -10,6 +10,7 @@ from fusion_mapper.models.card import Card, Channel, ClassInfo, LocationRecipe, 
 from fusion_mapper.models.consistency import check_card
 from fusion_mapper.models.errors import CardError
 from fusion_mapper.models.graph import read_graph
+from fusion_mapper.models.remarks import Remarks
 from fusion_mapper.models.repair import repair
 from onnx import helper
 from onnx_graphs import rgb_slot, rich_card, save_classifier, save_graph, two_class_card
@@ -130,28 +131,35 @@ def test_dates_of_a_stacked_input_are_all_needed(tmp_path: Path) -> None:
         check_card(replace(card, slots=(spring,)), graph)
 
 
-def repaired(tmp_path: Path, card: Card, **graph: object) -> tuple[Card, tuple[str, ...]]:
+def repaired(tmp_path: Path, card: Card, **graph: object) -> tuple[Card, Remarks]:
     return repair(card, read_graph(save_classifier(tmp_path / "m.onnx", **graph)))
 
 
 def test_repair_changes_nothing_that_fits(tmp_path: Path) -> None:
     card = two_class_card()
-    assert repaired(tmp_path, card) == (card, ())
+    assert repaired(tmp_path, card) == (card, [])
 
 
 def test_repair_tells_each_change(tmp_path: Path) -> None:
     card = two_class_card(slots=(rgb_slot(input="image"),), tiling=Tiling(256, batch=8, overlap=64))
     card = replace(card, outputs=(replace(card.outputs[0], name="out"),))
-    fixed, warnings = repaired(tmp_path, card, channels=4, size=128, batch=1)
+    fixed, remarks = repaired(tmp_path, card, channels=4, size=128, batch=1)
 
     assert [slot.input for slot in fixed.slots] == ["x"]
     assert [channel.name for channel in fixed.slots[0].channels] == ["red", "green", "blue", "band 4"]
     assert fixed.slots[0].channels[3].scaling == fixed.slots[0].channels[2].scaling
     assert fixed.outputs[0].name == "y"
     assert fixed.tiling == Tiling(128, fixed=True, batch=1, overlap=32)
-    assert len(warnings) == 5
-    for word in ("'image'", "'out'", "256", "8", "channels are 4"):
-        assert sum(word in warning for warning in warnings) >= 1, word
+    told = {remark.field: remark.text for remark in remarks}
+    assert len(remarks) == len(told) == 5
+    for field, word in (
+        ("slots[0]", "'image'"),
+        ("outputs[0].name", "'out'"),
+        ("tiling.size", "256"),
+        ("tiling.batch", "8"),
+        ("slots[0].channels", "channels are 4"),
+    ):
+        assert word in told[field]
 
 
 @pytest.mark.parametrize(
@@ -168,10 +176,11 @@ def test_repair_fits_the_classes_to_the_channels(
     card = two_class_card()
     five = tuple(ClassInfo(i, name) for i, name in enumerate("abcde"))
     card = replace(card, outputs=(replace(card.outputs[0], classes=five),))
-    fixed, warnings = repaired(tmp_path, card, classes=channels, ending="Sigmoid")
+    fixed, remarks = repaired(tmp_path, card, classes=channels, ending="Sigmoid")
     assert [info.name for info in fixed.outputs[0].classes] == names
-    assert len(warnings) == 1
-    assert re.search(sentence, warnings[0])
+    (remark,) = remarks
+    assert remark.field == "outputs[0].classes"
+    assert re.search(sentence, remark.text)
 
 
 def test_repair_refuses_a_regression_of_several_channels(tmp_path: Path) -> None:
