@@ -72,7 +72,8 @@ class InputFacts:
     """Names of the bands that were read, or of the channels that features became."""
     minimum: tuple[float, ...] = ()
     maximum: tuple[float, ...] = ()
-    dn_offset: float = 0.0
+    radiometry: str = ""
+    """What was done to the numbers as stored; empty where nothing was."""
     features: Optional[int] = None
     """Features within reach of the grid; None for rasters."""
 

@@ -19,7 +19,7 @@ from .plan import PLAN, library_versions
 from .prepare import Prepared
 from .record import RECORD, ClassArea, Figures, GridFacts, InputFacts, RunRecord
 from .sessions import SessionInfo
-from .sinks.provenance import source_names
+from .sinks.provenance import radiometry_text, source_names
 from .sources import Facts, Source
 from .version import ENGINE_VERSION
 
@@ -118,7 +118,7 @@ def _input(prepared: Prepared, slot: Slot, facts: Facts) -> InputFacts:
         bands=tuple(str(band) for band in bands),
         minimum=_finite(facts.minimum),
         maximum=_finite(facts.maximum),
-        dn_offset=spec.dn_offset if spec else 0.0,
+        radiometry=radiometry_text(spec) if spec else "",
         features=facts.details.get("features"),
     )
 
