@@ -16,6 +16,7 @@ from ..inference.job import Source
 from ..models.card import Card, Slot
 from .bands import Choice, by_name, in_order
 from .osm_tags import fitting_vectors
+from .radiometry import ROLES, STORED, Radiometry
 from .sources import RasterInput, VectorInput
 
 Layer = Union[RasterInput, VectorInput]
@@ -40,6 +41,8 @@ class Given:
     prior: tuple[RasterInput, ...] = ()
     bound: tuple[tuple[str, Layer, tuple[int, ...]], ...] = ()
     """Slot name, layer, bands (empty: to be found)."""
+    radiometry: tuple[tuple[str, Radiometry], ...] = ()
+    """Slot name, and how its layers' numbers are read."""
 
     @property
     def layers(self) -> tuple[Layer, ...]:
@@ -58,6 +61,7 @@ class Binding:
     vectors: tuple[VectorInput, ...] = ()
     tags: tuple[dict[str, str], ...] = ()
     """For each vector layer: what all its features are."""
+    radiometry: Radiometry = STORED
 
     def with_staged(self, staged: dict[str, Layer]) -> Binding:
         """The binding with layers (by id) replaced by their staged files."""
@@ -74,6 +78,8 @@ class Binding:
             layers=tuple(vector.as_layer(tags) for vector, tags in zip(self.vectors, self.tags)),
             nodata=next((raster.nodata for raster in self.rasters if raster.nodata is not None), None),
             ignore_mask=any(raster.ignore_mask for raster in self.rasters),
+            dn_offset=self.radiometry.offset,
+            dn_scale=self.radiometry.scale,
             unreadable=unreadable,
             name=", ".join(dict.fromkeys(layer.name for layer in layers)) or None,
             attribution=tuple(dict.fromkeys(line for layer in layers for line in layer.attribution)),
@@ -118,6 +124,7 @@ def match(card: Card, given: Given) -> Match:
     bindings.update(_vectors(_of(free, "osm"), given.osm, said))
     bindings.update({slot.name: Binding() for slot in _of(free, "location")})
     _add_vectors_to_priors(card, bindings, given.osm, said)
+    _set_radiometry(card, bindings, given.radiometry, said)
     _refuse_missing(card, bindings)
     _tell_unused(card, bindings, given, said)
     return Match(bindings, tuple(said.notes), tuple(said.warnings))
@@ -274,6 +281,18 @@ def _add_vectors_to_priors(
             fitting = fitting_vectors([addition.osm for addition in slot.prior.additions], vectors)
             said.warnings.extend(text for text in fitting.warnings if text not in said.warnings)
             bindings[slot.name] = replace(bindings[slot.name], vectors=fitting.vectors, tags=fitting.tags)
+
+
+def _set_radiometry(
+    card: Card, bindings: dict[str, Binding], wanted: Sequence[tuple[str, Radiometry]], said: _Notes
+) -> None:
+    for name, radiometry in wanted:
+        slot = card.slot(name)
+        if slot.role not in ROLES:
+            raise RequestError(f"RADIOMETRY names the slot '{name}', which takes {_WORDS[slot.role]}; leave it out.")
+        if name in bindings:
+            bindings[name] = replace(bindings[name], radiometry=radiometry)
+            said.notes.append(f"Slot '{name}' reads its layers' numbers so: {radiometry.title}.")
 
 
 def _refuse_missing(card: Card, bindings: dict[str, Binding]) -> None:

@@ -27,6 +27,7 @@ from qgis.core import (
 
 from ..inference.errors import SourceError
 from ..inference.job import Area, RasterFile, VectorLayer
+from .file_facts import Items, file_items, wavelength
 
 #: Signs of a password or key in a source, which must never reach a file.
 _SECRET = re.compile(
@@ -35,8 +36,8 @@ _SECRET = re.compile(
     re.IGNORECASE,
 )
 _IMAGE_TYPES = (Qgis.DataType.ARGB32, Qgis.DataType.ARGB32_Premultiplied)
-#: Providers that know a layer's extent without reading it whole.
-_QUICK_EXTENT = ("ogr", "memory")
+#: Formats that keep a layer's extent in their header; of others (GeoJSON, .osm) all features would be read.
+_QUICK_EXTENT = ("GPKG", "ESRI Shapefile", "FlatGeobuf", "MapInfo File", "Memory storage")
 _GEOMETRY = {
     QgsWkbTypes.GeometryType.PointGeometry: "point",
     QgsWkbTypes.GeometryType.LineGeometry: "line",
@@ -53,6 +54,8 @@ class Band:
     """What the file calls it, without QGIS's "Band 1"; often empty."""
     color: str
     """GDAL's colour interpretation in lower case (``red``, ``alpha``, ``undefined``...)."""
+    wavelength: Optional[float] = None
+    """Centre in micrometres, where the file tells."""
 
 
 @dataclass(frozen=True)
@@ -86,6 +89,11 @@ class RasterInput:
     ignore_mask: bool = False
     attribution: tuple[str, ...] = ()
     staging: Optional[RasterOrder] = None
+    scale_tag: float = 1.0
+    """The first band's own scale, which the engine applies."""
+    offset_tag: float = 0.0
+    metadata: tuple[tuple[str, str], ...] = ()
+    """GDAL's metadata of the file."""
 
     @property
     def colour_bands(self) -> tuple[Band, ...]:
@@ -118,7 +126,7 @@ class VectorInput:
     """``point``, ``line``, ``polygon``, or empty for mixed ones."""
     crs: QgsCoordinateReferenceSystem
     extent: Optional[QgsRectangle] = None
-    """None where asking for it would make a server count."""
+    """None where asking for it would make a server count, or a file be read whole."""
     attribution: tuple[str, ...] = ()
     staging: Optional[VectorOrder] = None
 
@@ -171,16 +179,21 @@ def describe_raster(layer: QgsRasterLayer) -> RasterInput:
     """A raster layer in plain values; main thread."""
     provider = layer.dataProvider()
     order = _raster_order(layer)
+    metadata, of_bands = file_items(layer)
+    numbers = range(1, layer.bandCount() + 1)
     raster = RasterInput(
         id=layer.id(),
         name=layer.name(),
         path=None if order else _absolute(layer.source()),
-        bands=tuple(_band(layer, number) for number in range(1, layer.bandCount() + 1)),
+        bands=tuple(_band(layer, number, of_bands.get(number, ())) for number in numbers),
         crs=layer.crs(),
         extent=layer.extent(),
         size=(provider.xSize(), provider.ySize()),
         attribution=_attribution(layer),
         staging=order,
+        scale_tag=provider.bandScale(1),
+        offset_tag=provider.bandOffset(1),
+        metadata=metadata,
     )
     return _with_nodata(raster, layer)
 
@@ -198,10 +211,16 @@ def describe_vector(layer: QgsVectorLayer) -> VectorInput:
         fields=tuple(layer.fields().names()),
         geometry=_GEOMETRY.get(layer.geometryType(), ""),
         crs=layer.crs(),
-        extent=layer.extent() if layer.providerType() in _QUICK_EXTENT else None,
+        extent=quick_extent(layer),
         attribution=_attribution(layer),
         staging=order,
     )
+
+
+def quick_extent(layer: QgsVectorLayer) -> Optional[QgsRectangle]:
+    """The layer's extent, where it is known without reading features, which would hold up QGIS's window."""
+    quick = layer.dataProvider().storageType() in _QUICK_EXTENT and not layer.subsetString()
+    return layer.extent() if quick else None
 
 
 def carries_secret(source: str) -> bool:
@@ -230,9 +249,10 @@ def _absolute(source: str) -> str:
     return str(Path(source).absolute()) if Path(source).exists() else source
 
 
-def _band(layer: QgsRasterLayer, number: int) -> Band:
+def _band(layer: QgsRasterLayer, number: int, items: Items) -> Band:
     name = re.sub(r"^Band 0*\d+\s*[:(]?\s*", "", layer.bandName(number)).rstrip(")")
-    return Band(number, name, layer.dataProvider().colorInterpretationName(number).lower())
+    color = layer.dataProvider().colorInterpretationName(number).lower()
+    return Band(number, name, color, wavelength(items, name))
 
 
 def _with_nodata(raster: RasterInput, layer: QgsRasterLayer) -> RasterInput:

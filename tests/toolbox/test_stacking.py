@@ -161,3 +161,12 @@ def test_a_corrupt_layer_is_read_as_far_as_it_goes_when_the_user_says_so(make, s
     drawn = make("rasterizeosm", **water(shared_data), UNREADABLE="skip")
     assert 0 < band(drawn).mean() < 0.5
     assert any("water.shp" in text and any(letter.isdigit() for letter in text) for text in ears.warned)
+
+
+def test_the_radiometry_of_a_slot_reaches_the_pixels(make, shared_data, project):
+    red = QgsRasterLayer(str(shared_data / "laos_s2" / "B04.tif"), "B04")
+    project.addMapLayer(red, False)
+    stored = band(make("stack", IMAGERY=[red]))
+    shifted = band(make("stack", IMAGERY=[red], RADIOMETRY="imagery=sentinel2-reflectance"))
+    assert np.ptp(stored) > 1000
+    np.testing.assert_allclose(shifted, (stored - 1000) / 10_000, atol=1e-6)

@@ -19,7 +19,8 @@ from qgis.core import (
 
 from ...inference.errors import RequestError
 from ..matching import Given, Layer
-from ..slots import SlotLine, parse_slots
+from ..radiometry import RADIOMETRIES
+from ..slots import SlotLine, parse_radiometry, parse_slots
 from ..sources import RasterInput, VectorInput, describe
 from .base import FusionAlgorithm, tr
 
@@ -70,7 +71,7 @@ def add_prior(algorithm: FusionAlgorithm) -> None:
 
 
 def add_slots(algorithm: FusionAlgorithm) -> None:
-    """SLOTS: layers bound to slots by name."""
+    """SLOTS: layers bound to slots by name. RADIOMETRY: how a slot's numbers are read."""
     algorithm.add(
         QgsProcessingParameterString("SLOTS", tr("Layers by slot"), multiLine=True, optional=True),
         tr(
@@ -78,6 +79,15 @@ def add_slots(algorithm: FusionAlgorithm) -> None:
             "imagery_spring=March scene:1,2,3,4. The layer is named by its id, its name or its path; a semicolon "
             "separates lines too."
         ),
+        advanced=True,
+    )
+    algorithm.add(
+        QgsProcessingParameterString("RADIOMETRY", tr("Radiometry by slot"), multiLine=True, optional=True),
+        tr(
+            "For layers whose numbers are not those that the model was trained with: one line a slot, slot=name, for "
+            "example imagery=sentinel2. The names are {names}. Without a line, numbers are taken as stored, with the "
+            "file's own scale and offset."
+        ).format(names=", ".join(one.name for one in RADIOMETRIES)),
         advanced=True,
     )
 
@@ -118,6 +128,7 @@ def given_layers(algorithm: FusionAlgorithm, parameters: dict[str, object], cont
         bound=tuple(
             _bound(line, context) for line in parse_slots(algorithm.parameterAsString(parameters, "SLOTS", context))
         ),
+        radiometry=parse_radiometry(algorithm.parameterAsString(parameters, "RADIOMETRY", context)),
     )
 
 
