@@ -84,6 +84,7 @@ def _parser() -> argparse.ArgumentParser:
     install.add_argument("--card", **card)
     install.add_argument("--replace", action="store_true", help="replace an installed model of the same name")
     _add(commands, "export", "copy a model with its card, and a STAC MLM item beside it", "model", "folder")
+    _add(commands, "sample", "write a small simulated scene to try a model on", "folder")
     _add(commands, "doctor", "tell versions and the devices that really load")
     return parser
 

@@ -83,6 +83,13 @@ def export(request: Request, voice: Voice) -> Result:
     return _model_result(export_model(_path(request, "model"), _path(request, "folder")))
 
 
+def sample(request: Request, voice: Voice) -> Result:
+    """``folder`` → a simulated scene in it, or the one that lies there."""
+    from .sample import write_sample
+
+    return write_sample(_path(request, "folder"), voice)
+
+
 def doctor(request: Request, voice: Voice) -> Result:
     """Nothing → versions, and the devices that really run, in the report."""
     from .doctor import examine
@@ -96,6 +103,7 @@ COMMANDS: dict[str, Command] = {
     "inspect": inspect,
     "install": install,
     "export": export,
+    "sample": sample,
     "doctor": doctor,
 }
 

@@ -80,6 +80,10 @@ class EngineCommands:
         request = {"model": str(model), "folder": str(target)}
         return self._ask("export", request, folder, on_event, is_cancelled)
 
+    def sample(self, scene: Path, folder: Path, on_event: OnEvent, is_cancelled: IsCancelled) -> Result:
+        """A simulated scene in the folder `scene`; its layers are the result's `products`."""
+        return self._ask("sample", {"folder": str(scene.absolute())}, folder, on_event, is_cancelled)
+
     def doctor(self, folder: Path, on_event: OnEvent, is_cancelled: IsCancelled) -> Result:
         """Versions and devices, in the result's `report`."""
         return self._ask("doctor", {}, folder, on_event, is_cancelled)
