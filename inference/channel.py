@@ -25,10 +25,12 @@ class Channel:
         self._stream = stream
         self._lock = threading.Lock()
 
-    def say(self, event: Event) -> None:
+    def say(self, event: Event, request: str | None = None) -> None:
+        """Write the event; `request` is the id of the request that it answers."""
+        line = to_line(event, request) + "\n"
         with self._lock:
             try:
-                self._stream.write(to_line(event) + "\n")
+                self._stream.write(line)
                 self._stream.flush()
             except BrokenPipeError:
                 # Nobody listens any more: QGIS is gone. `Control` notices the end of standard input and stops the work.

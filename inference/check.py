@@ -10,6 +10,7 @@ from typing import Any
 from ..models.card import Slot
 from .events import Result
 from .job import Job
+from .kept import Kept
 from .prepare import Prepared, prepare
 from .sources import Context, Facts
 from .voice import Voice, Warnings
@@ -20,14 +21,14 @@ FAR_GSD = 3.0
 FAR_VALUE = 20.0
 
 
-def check_job(job: Job, base: Path, voice: Voice) -> Result:
+def check_job(job: Job, base: Path, voice: Voice, kept: Kept | None = None) -> Result:
     """Answer the run grid, the cost of the run, and a report for each slot.
 
     Raises:
         RequestError: when the job cannot be done as it is asked for.
     """
     warnings = Warnings(voice.say)
-    prepared = prepare(job, base, warnings.tell)
+    prepared = prepare(job, base, warnings.tell, kept)
     for sentence in prepared.warnings:
         warnings.tell(sentence)
     sources = prepared.open_sources(Context(base, prepared.folder, warnings.tell))

@@ -1,4 +1,5 @@
-"""The command line: ``run JOB``, ``check JOB``, ``inspect MODEL``, ``doctor``, and ``request FILE`` for any command.
+"""The command line: ``run JOB``, ``check JOB``, ``inspect MODEL``, ``doctor``, ``request FILE`` for any command, and
+``serve`` for one request after the other.
 
 Exit code 0: done; 1: a fault of ours; 2: the request is wrong; 3: cancelled. Only events go to standard output; the one
 sentence of a wrong request also goes to standard error.
@@ -7,43 +8,36 @@ sentence of a wrong request also goes to standard error.
 from __future__ import annotations
 
 import argparse
-import sys
-import traceback
 from collections.abc import Mapping
+from functools import partial
 from pathlib import Path
 from typing import Any
 
+from .answer import answer
 from .channel import Channel, Control
 from .commands import MAX_BYTES, find_command, read_request
-from .errors import Cancelled, RequestError
-from .events import Failed
+from .errors import RequestError
+from .events import Result
 from .voice import Voice
-
-OK, FAULT, WRONG, CANCELLED = 0, 1, 2, 3
 
 
 def main(arguments: list[str], channel: Channel) -> int:
     """Run one command; returns the exit code."""
     options = _parser().parse_args(arguments)
+    if options.command == "serve":
+        from .serve import serve
+
+        return serve(channel)
     control = Control()
     if getattr(options, "control", False):
         control.listen()
     voice = Voice(channel.say, control.cancelled)
-    try:
-        request = _request(options)
-        channel.say(find_command(request.get("command"))(request, voice))
-        return OK
-    except Cancelled as stop:
-        channel.say(Failed(str(stop), CANCELLED))
-        return CANCELLED
-    except RequestError as problem:
-        sys.stderr.write(f"{problem}\n")
-        channel.say(Failed(str(problem), WRONG))
-        return WRONG
-    except MemoryError:
-        return _fault(channel, "The engine ran out of memory; set compute.memory or compute.block lower and run again.")
-    except Exception:  # noqa: BLE001 - the last resort: whatever it is, the user gets a sentence and the details
-        return _fault(channel, "The engine met a fault of its own; please report it with the details.")
+    return answer(partial(_do, options, voice), channel.say)
+
+
+def _do(options: argparse.Namespace, voice: Voice) -> Result:
+    request = _request(options)
+    return find_command(request.get("command"))(request, voice)
 
 
 def _request(options: argparse.Namespace) -> Mapping[str, Any]:
@@ -57,13 +51,6 @@ def _request(options: argparse.Namespace) -> Mapping[str, Any]:
     except OSError as problem:
         raise RequestError(f"The request file {path} cannot be read: {problem.strerror}.") from problem
     return read_request(content, f"The request file {path}")
-
-
-def _fault(channel: Channel, sentence: str) -> int:
-    details = traceback.format_exc()
-    sys.stderr.write(f"{sentence}\n{details}")
-    channel.say(Failed(sentence, FAULT, details))
-    return FAULT
 
 
 def _parser() -> argparse.ArgumentParser:
@@ -86,6 +73,7 @@ def _parser() -> argparse.ArgumentParser:
     _add(commands, "export", "copy a model with its card, and a STAC MLM item beside it", "model", "folder")
     _add(commands, "sample", "write a small simulated scene to try a model on", "folder")
     _add(commands, "doctor", "tell versions and the devices that really load")
+    _add(commands, "serve", "do what standard input asks for, one JSON object a line, until it ends")
     return parser
 
 

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable, Mapping
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -17,6 +18,7 @@ from .voice import Voice
 if TYPE_CHECKING:
     from ..models.library import Installed
     from .job import Job
+    from .kept import Kept
 
 Request = Mapping[str, Any]
 MAX_BYTES = 16 * 2**20
@@ -25,33 +27,36 @@ Command = Callable[[Request, Voice], Result]
 # Each command imports what it needs: `doctor` must answer in an environment where rasterio does not load.
 
 
-def find_command(name: object) -> Command:
-    """The command of this name.
+def find_command(name: object, kept: Kept | None = None) -> Command:
+    """The command of this name; `kept` holds models and sessions for those that use them.
 
     Raises:
         RequestError: when there is none.
     """
+    if isinstance(name, str) and name in KEEPING:
+        return partial(KEEPING[name], kept=kept)
     if not isinstance(name, str) or name not in COMMANDS:
-        raise RequestError(f"The engine knows no command {name!r}; its commands are {', '.join(COMMANDS)}.")
+        known = ", ".join((*KEEPING, *COMMANDS))
+        raise RequestError(f"The engine knows no command {str(name)[:60]!r}; its commands are {known}.")
     return COMMANDS[name]
 
 
-def run(request: Request, voice: Voice) -> Result:
+def run(request: Request, voice: Voice, kept: Kept | None = None) -> Result:
     """``job`` (a path, or the job itself with its ``base`` folder) → products."""
     from .run import run_job
     from .sources.raster_env import configure
 
     configure()
-    return run_job(*_job(request), voice)
+    return run_job(*_job(request), voice, kept)
 
 
-def check(request: Request, voice: Voice) -> Result:
+def check(request: Request, voice: Voice, kept: Kept | None = None) -> Result:
     """``job`` → the grid, the cost and a verdict on each slot, in the report."""
     from .check import check_job
     from .sources.raster_env import configure
 
     configure()
-    return check_job(*_job(request), voice)
+    return check_job(*_job(request), voice, kept)
 
 
 def inspect(request: Request, voice: Voice) -> Result:
@@ -97,9 +102,9 @@ def doctor(request: Request, voice: Voice) -> Result:
     return Result(report=examine())
 
 
+#: Commands that open a model's session, and leave it to the next one.
+KEEPING: dict[str, Callable[..., Result]] = {"run": run, "check": check}
 COMMANDS: dict[str, Command] = {
-    "run": run,
-    "check": check,
     "inspect": inspect,
     "install": install,
     "export": export,

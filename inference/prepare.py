@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from ..models.card import Card, Output, Slot
-from ..models.load import LoadedModel, load_model, require_complete
+from ..models.load import LoadedModel, require_complete
 from .area import AreaMask
 from .destinations import destinations, run_folder
 from .errors import RequestError
@@ -15,6 +15,7 @@ from .grid import Grid
 from .inputs import input_shapes
 from .job import Job, resolve
 from .job import Source as SourceSpec
+from .kept import Kept
 from .lattice import BlockLayout, Lattice, make_blocks, make_lattice
 from .rungrid import build_grid
 from .sinks.encode import products_of
@@ -60,13 +61,13 @@ class Prepared:
         return self.model is not None and not set(self.products) <= ASIDES
 
 
-def prepare(job: Job, base: Path, warn: Callable[[str], None]) -> Prepared:
-    """Load the model, lay the grid, the lattice and the blocks.
+def prepare(job: Job, base: Path, warn: Callable[[str], None], kept: Kept | None = None) -> Prepared:
+    """Load the model, or take it from what was kept; lay the grid, the lattice and the blocks.
 
     Raises:
         RequestError: names the file or field that is wrong.
     """
-    model = load_model(Path(resolve(job.model, base))) if job.model else None
+    model = (kept or Kept()).model(Path(resolve(job.model, base))) if job.model else None
     if model:
         require_complete(model.card)
     card = model.card if model else Card("stack", job.slots, ())

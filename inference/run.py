@@ -12,22 +12,20 @@ from .assemble import Assembler
 from .blockstore import BlockStore
 from .executor import BlockRun, run_blocks
 from .job import Job
+from .kept import Kept
 from .plan import adopt_plan, library_versions, make_plan
 from .prepare import Prepared, prepare
 from .recording import Survey, survey, write_record
-from .sessions import Session, SessionInfo, open_session
+from .sessions import Session, SessionInfo
 from .sinks.provenance import output_settings, product_tags
 from .sources import Context
 from .tally import doubts, seams
 from .version import ENGINE_VERSION
 from .voice import Voice, Warnings
 
-#: Tiles a batch where the graph leaves it free: one on a CPU, which gains nothing from more, several on a GPU.
-CPU_BATCH, GPU_BATCH = 1, 8
 
-
-def run_job(job: Job, base: Path, voice: Voice) -> events.Result:
-    """Run a job from its layers to its products.
+def run_job(job: Job, base: Path, voice: Voice, kept: Kept | None = None) -> events.Result:
+    """Run a job from its layers to its products, with the models and sessions that `kept` holds from earlier ones.
 
     Raises:
         RequestError: when the job cannot be done as it is asked for.
@@ -35,17 +33,18 @@ def run_job(job: Job, base: Path, voice: Voice) -> events.Result:
     """
     began = time.monotonic()
     warnings = Warnings(voice.say)
-    prepared = prepare(job, base, warnings.tell)
+    kept = kept or Kept()
+    prepared = prepare(job, base, warnings.tell, kept)
     with alone_in(prepared.folder, warnings.tell):
-        return _run(prepared, voice, warnings, began)
+        return _run(prepared, kept, voice, warnings, began)
 
 
-def _run(prepared: Prepared, voice: Voice, warnings: Warnings, began: float) -> events.Result:
+def _run(prepared: Prepared, kept: Kept, voice: Voice, warnings: Warnings, began: float) -> events.Result:
     for sentence in prepared.warnings:
         warnings.tell(sentence)
     context = Context(prepared.base, prepared.folder, warnings.tell)
     found = _survey(prepared, context)
-    session, batch = _session(prepared)
+    session, batch = _session(prepared, kept)
     if session and session.info.reason and prepared.job.compute.device != "auto":
         warnings.tell(session.info.reason)
     voice.say(_started(session.info if session else None))
@@ -70,15 +69,11 @@ def _run(prepared: Prepared, voice: Voice, warnings: Warnings, began: float) -> 
     return events.Result({name: str(path) for name, path in products.items()}, report)
 
 
-def _session(prepared: Prepared) -> tuple[Session | None, int]:
+def _session(prepared: Prepared, kept: Kept) -> tuple[Session | None, int]:
     if not prepared.runs_model or prepared.model is None:
         return None, 1
-    compute, tiling = prepared.job.compute, prepared.card.tiling
-    batch = tiling.batch or compute.batch or CPU_BATCH
-    session = open_session(prepared.model.path, prepared.card, compute, batch, prepared.lattice.size)
-    if session.info.device in ("CUDA", "TENSORRT", "DIRECTML") and not (tiling.batch or compute.batch):
-        batch = GPU_BATCH
-    return session, batch
+    opened = kept.opened(prepared.model, prepared.job.compute, prepared.lattice.size)
+    return opened.session, opened.batch
 
 
 def _started(info: SessionInfo | None) -> events.Started:

@@ -72,6 +72,11 @@ def load_model(path: Path) -> LoadedModel:
     return LoadedModel(path, card, graph, convention, (*found.remarks, *remarks), digest)
 
 
+def sidecars(path: Path) -> tuple[Path, Path]:
+    """Where metadata beside the model `path` may lie."""
+    return path.with_suffix(".json"), path.with_name(f"{path.name}.json")
+
+
 def require_complete(card: Card) -> None:
     """Refuse a card that lacks what a run needs; raises CardError listing the fields."""
     if card.blocking:
@@ -108,7 +113,7 @@ def _tensor(tensor: Tensor) -> dict[str, Any]:
 
 def _look_beside(path: Path) -> _Found:
     found = _Found()
-    for sidecar in (path.with_suffix(".json"), path.with_name(f"{path.name}.json")):
+    for sidecar in sidecars(path):
         if not sidecar.is_file():
             continue
         try:

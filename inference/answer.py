@@ -1,0 +1,38 @@
+"""How every piece of work ends: in its result, or in one sentence and a code."""
+
+from __future__ import annotations
+
+import sys
+import traceback
+from collections.abc import Callable
+
+from .errors import Cancelled, RequestError
+from .events import Event, Failed, Result
+
+#: Exit codes: done; a fault of ours; the request is wrong; stopped by the user.
+OK, FAULT, WRONG, CANCELLED = 0, 1, 2, 3
+
+
+def answer(work: Callable[[], Result], say: Callable[[Event], None]) -> int:
+    """Do `work` and `say` how it ended; returns the code. The sentence of a failure also goes to standard error."""
+    try:
+        say(work())
+        return OK
+    except Cancelled as stop:
+        say(Failed(str(stop), CANCELLED))
+        return CANCELLED
+    except RequestError as problem:
+        sys.stderr.write(f"{problem}\n")
+        say(Failed(str(problem), WRONG))
+        return WRONG
+    except MemoryError:
+        return _fault(say, "The engine ran out of memory; set compute.memory or compute.block lower and run again.")
+    except Exception:  # noqa: BLE001 - the last resort: whatever it is, the user gets a sentence and the details
+        return _fault(say, "The engine met a fault of its own; please report it with the details.")
+
+
+def _fault(say: Callable[[Event], None], sentence: str) -> int:
+    details = traceback.format_exc()
+    sys.stderr.write(f"{sentence}\n{details}")
+    say(Failed(sentence, FAULT, details))
+    return FAULT
