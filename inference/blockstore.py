@@ -58,10 +58,12 @@ class BlockStore:
         """Where the picture of a block lies, if it was drawn."""
         return self._path(index).with_suffix(".png")
 
-    def clear(self) -> None:
-        """Delete the block files of a finished run."""
+    def clear(self, pictures: bool = True) -> None:
+        """Delete the block files of a finished run, and unless told otherwise their pictures."""
         for index in range(self._layout.count):
             self._path(index).unlink(missing_ok=True)
+            if pictures:
+                self.picture(index).unlink(missing_ok=True)
 
     def _path(self, index: int) -> Path:
         return self._folder / f"{index:08d}.npz"

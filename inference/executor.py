@@ -47,7 +47,7 @@ def run_blocks(run: BlockRun, voice: Voice) -> None:
     """
     pending = run.store.missing()
     work: queue.SimpleQueue[int] = queue.SimpleQueue()
-    for index in in_order(pending, run.prepared.layout, run.prepared.job.pictures == "centre"):
+    for index in in_order(pending, run.prepared.layout, run.prepared.job.pictures == "preview"):
         work.put(index)
     pictures = make_pictures(run.prepared, run.store, voice)
     state = _State(run.prepared, pending, voice)

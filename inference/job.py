@@ -158,10 +158,9 @@ class Job:
     slots: tuple[Slot, ...] = ()
     grid: GridSpec = GridSpec()
     compute: Compute = Compute()
-    pictures: Optional[Literal["rows", "centre"]] = None
-    """Whether a small picture of each finished block is drawn and told of, and in which order the blocks are computed:
-    row by row, or from the centre outwards. The products are the same. The pictures stay beside the blocks for whoever
-    asked for them to remove."""
+    pictures: Optional[Literal["watch", "preview"]] = None
+    """Whether a small picture of each finished block is drawn beside it and told of. ``watch``: they go when the blocks
+    go. ``preview``: the blocks are computed from the centre outwards, and their pictures stay. No product changes."""
 
     def to_dict(self) -> dict[str, Any]:
         """Plain JSON values."""

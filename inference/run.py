@@ -64,7 +64,7 @@ def _run(prepared: Prepared, kept: Kept, voice: Voice, warnings: Warnings, began
     products, areas = assembler.write_all(), assembler.figures()
     info, seconds = session.info if session else None, time.monotonic() - began
     write_record(prepared, info, found, settings, products, areas, warnings.told, seconds)
-    store.clear()
+    store.clear(pictures=prepared.job.pictures != "preview")
     report = {"warnings": warnings.told, "attribution": found.attribution}
     return events.Result({name: str(path) for name, path in products.items()}, report)
 

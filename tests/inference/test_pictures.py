@@ -41,7 +41,7 @@ def job(tmp_path: Path) -> dict[str, Any]:
         "sources": {"imagery": {"path": "ortho.tif"}},
         "outputs": {"folder": "out", "products": {"classes": None}},
         "compute": {"tile": 64, "block": 64, "workers": 2},
-        "pictures": "rows",
+        "pictures": "preview",
     }
 
 
@@ -85,16 +85,18 @@ def test_every_block_is_told_with_a_picture_of_its_classes(job: dict[str, Any], 
             assert value == 255 or f"#{red:02x}{green:02x}{blue:02x}" == expected[value]
 
 
-@pytest.mark.parametrize("order", ["rows", "centre"])
-def test_pictures_change_no_product_and_no_plan(job: dict[str, Any], tmp_path: Path, order: str) -> None:
+@pytest.mark.parametrize("pictures", ["watch", "preview"])
+def test_pictures_change_no_product_and_no_plan(job: dict[str, Any], tmp_path: Path, pictures: str) -> None:
     plain = {key: value for key, value in job.items() if key != "pictures"}
     assert not blocks(run({**plain, "outputs": {**job["outputs"], "folder": "plain"}}, tmp_path))
-    run({**job, "pictures": order}, tmp_path)
+    run({**job, "pictures": pictures}, tmp_path)
     for name in ("classes.tif", "plan.json"):
         assert (tmp_path / "out" / name).read_bytes() == (tmp_path / "plain" / name).read_bytes()
+    # Those of a preview stay for whoever shows them.
+    assert bool(list((tmp_path / "out" / "blocks").glob("*.png"))) == (pictures == "preview")
 
 
-@pytest.mark.parametrize("first", [None, "rows"])
+@pytest.mark.parametrize("first", [None, "watch"])
 def test_a_resumed_run_shows_what_was_kept(job: dict[str, Any], tmp_path: Path, first: str | None) -> None:
     kept = tmp_path / "out" / "blocks"
     with pytest.raises(Cancelled):
