@@ -11,11 +11,12 @@ from qgis.core import QgsApplication, QgsTask
 from qgis.PyQt.QtCore import pyqtSignal
 
 from ..inference.errors import Cancelled, FusionMapperError
+from ..toolbox.commands import EngineCommands
 from ..toolbox.engine import Engine, IsCancelled
 from .wording import tr
 
 #: Called on another thread with an engine, a folder of its own, and what tells that nobody waits any more.
-Question = Callable[[Engine, Path, IsCancelled], object]
+Question = Callable[[EngineCommands, Path, IsCancelled], object]
 
 
 class EngineTask(QgsTask):
@@ -27,9 +28,10 @@ class EngineTask(QgsTask):
     ended = pyqtSignal()
     """After either, and when it was cancelled."""
 
-    def __init__(self, description: str, question: Question) -> None:
+    def __init__(self, description: str, question: Question, engine: Optional[EngineCommands] = None) -> None:
         super().__init__(description, QgsTask.Flag.CanCancel | QgsTask.Flag.CancelWithoutPrompt)
         self._question = question
+        self._engine = engine
         self._cancelled = threading.Event()
         self._answer: Optional[object] = None
         self._problem = ""
@@ -42,7 +44,7 @@ class EngineTask(QgsTask):
         # Whatever escapes from here aborts QGIS, so a fault of ours is told as well.
         try:
             with tempfile.TemporaryDirectory(prefix="fusion_mapper_") as folder:
-                self._answer = self._question(Engine(), Path(folder), self._cancelled.is_set)
+                self._answer = self._question(self._engine or Engine(), Path(folder), self._cancelled.is_set)
         except Cancelled:
             return False
         except FusionMapperError as problem:
