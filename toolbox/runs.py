@@ -11,7 +11,7 @@ import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import Optional, Protocol
+from typing import Literal, Optional, Protocol
 
 from qgis.core import QgsCoordinateReferenceSystem, QgsCoordinateTransformContext, QgsRectangle
 
@@ -32,6 +32,10 @@ _AFTER = (85.0, 100.0)
 
 class Listener(Protocol):
     """Who hears what a run says."""
+
+    @property
+    def pictures(self) -> Optional[Literal["watch", "preview"]]:
+        """Whether the engine draws finished blocks, as a job says it; None where nobody looks at them."""
 
     def say(self, text: str) -> None: ...
 
@@ -107,6 +111,7 @@ def execute(request: RunRequest, engine: Engine, listener: Listener) -> Finished
         folder / "staged", request.transform, listener.is_cancelled, listener.say, listener.warn, request.max_pixels
     )
     job = _Builder(request, matched.bindings, stage).job(engine, folder, hear)
+    job = replace(job, pictures=listener.pictures)
     if listener.is_cancelled():
         raise Cancelled("The run was cancelled.")
     result = engine.run(job, folder, hear, listener.is_cancelled)

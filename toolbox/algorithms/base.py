@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from html import escape
 from pathlib import Path
-from typing import Optional
+from typing import Literal, Optional
 
 from qgis.core import (
     QgsProcessing,
@@ -170,6 +170,10 @@ class FeedbackListener:
     def __init__(self, feedback: QgsProcessingFeedback) -> None:
         self._feedback = feedback
         self._stage: Optional[str] = None
+
+    @property
+    def pictures(self) -> Optional[Literal["watch"]]:
+        return "watch" if isinstance(self._feedback, EventFeedback) else None
 
     def say(self, text: str) -> None:
         self._feedback.pushInfo(text)
