@@ -8,6 +8,8 @@ from typing import Literal
 from ..models.card import Card
 
 Kind = Literal["raster", "vector", "table"]
+#: Output of ``fusion_mapper:map`` that holds what licences ask to be said, divided by semicolons.
+ATTRIBUTION = "ATTRIBUTION"
 
 
 @dataclass(frozen=True)

@@ -21,6 +21,7 @@ from ..inference.job import Compute, GridSpec, Job, Outputs, Source
 from ..models.card import Card
 from .engine import Engine
 from .matching import Binding, Given, Layer, match
+from .products import ATTRIBUTION, BY_NAME
 from .settings import data_folder, output_folder
 from .sources import RasterInput, VectorInput
 from .staging import MAX_PIXELS, PixelGrid, Stage, stage_raster, stage_vector, transformed
@@ -82,6 +83,11 @@ class FinishedRun:
     """What the licences of the layers ask to be said."""
     folder: Path
 
+    def answer(self) -> dict[str, object]:
+        """What the algorithm ``fusion_mapper:map`` answers: paths by parameter, the folder, the attribution."""
+        paths = {BY_NAME[name].parameter: path for name, path in self.products.items()}
+        return {"FOLDER": str(self.folder), ATTRIBUTION: "; ".join(self.attribution), **paths}
+
 
 #: Name under which a grid's reference that goes into no slot stands among a job's sources.
 REFERENCE = "reference"
@@ -101,7 +107,7 @@ def execute(request: RunRequest, engine: Engine, listener: Listener) -> Finished
         Cancelled: when the user stopped it.
     """
     folder = Path(request.outputs.folder)
-    hear = _hearer(listener)
+    hear = hearer(listener)
     matched = match(request.card, request.given)
     for note in matched.notes:
         listener.say(note)
@@ -118,7 +124,9 @@ def execute(request: RunRequest, engine: Engine, listener: Listener) -> Finished
     return FinishedRun(dict(result.products), tuple(result.report.get("attribution", ())), folder)
 
 
-def _hearer(listener: Listener) -> Callable[[Event], None]:
+def hearer(listener: Listener) -> Callable[[Event], None]:
+    """What takes the engine's events and tells the listener of them."""
+
     def hear(event: Event) -> None:
         listener.heard(event)
         if isinstance(event, Progress):
