@@ -14,7 +14,7 @@ from typing import Optional, Union
 from ..inference.errors import RequestError
 from ..inference.job import Source
 from ..models.card import Card, Slot
-from .bands import Choice, by_name, in_order
+from .bands import Choice, in_order, told_apart
 from .osm_tags import fitting_vectors
 from .radiometry import ROLES, STORED, Radiometry
 from .sources import RasterInput, VectorInput
@@ -230,12 +230,12 @@ def _combine(slot: Slot, rasters: tuple[RasterInput, ...], said: _Notes) -> Bind
 
 
 def _choose(slot: Slot, raster: RasterInput) -> Optional[Choice]:
-    named = by_name(slot, [raster]) if slot.role in ("imagery", "raster") else None
+    named = told_apart(slot, [raster]) if slot.role in ("imagery", "raster") else None
     return named or in_order(bands_needed(slot), raster)
 
 
 def _together(slot: Slot, rasters: tuple[RasterInput, ...]) -> Optional[Choice]:
-    named = by_name(slot, rasters)
+    named = told_apart(slot, rasters)
     listed = [(position, band.number) for position, raster in enumerate(rasters) for band in raster.colour_bands]
     if named or len(listed) != bands_needed(slot):
         return named

@@ -65,7 +65,12 @@ def fitting_vectors(recipes: Sequence[OsmRecipe], vectors: Sequence[VectorInput]
 
 def has_tags(vector: VectorInput, keys: set[str]) -> bool:
     """Whether the layer has a column of one of the keys, or one that holds tags."""
-    return bool({name.lower() for name in vector.fields} & (keys | _TAG_COLUMNS))
+    return bool(tag_columns(vector, keys))
+
+
+def tag_columns(vector: VectorInput, keys: set[str]) -> list[str]:
+    """The layer's columns of the keys, and those that hold several tags, in the layer's order."""
+    return [name for name in vector.fields if name.lower() in keys | _TAG_COLUMNS]
 
 
 def guess_tags(vector: VectorInput, rules: Sequence[TagRule]) -> Optional[dict[str, str]]:
