@@ -70,6 +70,7 @@ class FusionDock(QgsDockWidget):
         self.model.close_down()
         self._banner.close_down()
         self._wait_for_tasks()
+        self.runs.let_go()
 
     def showEvent(self, event: QShowEvent) -> None:
         super().showEvent(event)
@@ -186,12 +187,13 @@ class FusionDock(QgsDockWidget):
 
     def _on_run_ended(self, number: int) -> None:
         run = self.runs.run(number)
-        if run.state is RunState.FINISHED:
+        if run.state is RunState.FINISHED and run.here:
             group = add_run_to_project(run.results, run.request.card, run.title)
             # The tree took it in while it was empty, and shows it closed until it changes.
             group.setExpanded(False)
             group.setExpanded(True)
             self.engine.show_run(run.request.folder)
+            self.runs.loaded(number)
 
     def _on_details(self, _number: int) -> None:
         self._iface.openMessageLog()

@@ -17,6 +17,7 @@ _SIGNS = {
     RunState.FINISHED: ("✔", "#2e8b57"),
     RunState.FAILED: ("✖", "#c0392b"),
     RunState.CANCELLED: ("■", "#666666"),
+    RunState.INTERRUPTED: ("■", "#666666"),
 }
 
 
@@ -92,6 +93,7 @@ def state_text(run: Run) -> str:
         RunState.FINISHED: tr("Finished"),
         RunState.FAILED: tr("Failed"),
         RunState.CANCELLED: tr("Cancelled"),
+        RunState.INTERRUPTED: tr("Interrupted"),
     }[run.state]
 
 
@@ -99,7 +101,7 @@ def told(run: Run) -> str:
     """What is worth saying of the run, in one line."""
     if run.state is RunState.RUNNING:
         return run.stage or tr("Starting the engine…")
-    if run.state is RunState.FAILED:
+    if run.state in (RunState.FAILED, RunState.INTERRUPTED):
         return run.sentence
     if run.state is RunState.WAITING:
         return tr("Waiting for the run before it")

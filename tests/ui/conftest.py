@@ -65,6 +65,13 @@ class Window:
         self.window_actions.remove(action)
 
 
+@pytest.fixture(autouse=True)
+def profile(monkeypatch, tmp_path) -> Path:
+    """Data folder of a profile that this test has for itself: what one test's dock remembers, the next must not see."""
+    monkeypatch.setenv("XDG_DATA_HOME", str(tmp_path / "profile"))
+    return tmp_path / "profile"
+
+
 @pytest.fixture
 def window(qtbot, qgis_app):
     """A window to put the dock into."""

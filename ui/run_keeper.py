@@ -1,0 +1,143 @@
+"""Runs ⇄ what is remembered of them, written and read in the background."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from functools import partial
+from pathlib import Path
+from typing import Optional
+
+from qgis.core import QgsProject
+from qgis.PyQt.QtCore import QObject
+
+from ..inference.errors import RequestError
+from ..models.card import card_from_dict
+from ..toolbox.history import History, Record, last_lines
+from ..toolbox.kept_values import decode_parameters, encode_parameters
+from ..toolbox.settings import data_folder
+from .background import Background
+from .run_state import Run, RunRequest, RunState
+
+
+class RunKeeper(QObject):
+    """Remembers runs in the profile."""
+
+    def __init__(self, parent: Optional[QObject] = None) -> None:
+        super().__init__(parent)
+        self._history = History(data_folder() / "history")
+        self._files = Background(self)
+        self._kept: dict[str, dict[str, object]] = {}
+        self._cards: dict[str, object] = {}
+
+    def load(self, answer: Callable[[list[Run], tuple[str, ...]], None]) -> None:
+        """Call `answer` with the runs of earlier sessions, the oldest first, and what could not be read."""
+        self._files.ask(partial(_load, self._history), lambda found: answer(*found))
+
+    def start(self, run: Run) -> bool:
+        """Remember a run that waits or runs; False where another QGIS has it."""
+        if not self._history.claim(run.key):
+            return False
+        self.remember(run)
+        return True
+
+    def end(self, run: Run) -> None:
+        """Remember how a run ended."""
+        self.remember(run)
+        self._history.release(run.key)
+
+    def remember(self, run: Run) -> None:
+        """Write down how the run stands."""
+        self._files.ask(partial(self._history.write, run.key, self._record(run)))
+
+    def forget(self, run: Run) -> None:
+        """Remember it no longer."""
+        self._kept.pop(run.key, None)
+        self._cards.pop(run.key, None)
+        self._files.ask(partial(self._history.forget, run.key))
+
+    def close_down(self) -> None:
+        """Finish writing."""
+        self._files.close_down()
+
+    def _record(self, run: Run) -> Record:
+        request = run.request
+        if run.key not in self._cards:
+            self._cards[run.key] = request.card.to_dict()
+            self._kept[run.key] = _kept_parameters(run)
+        return Record(
+            title=request.title,
+            model=str(request.model),
+            folder=str(request.folder),
+            state=run.state.value,
+            created=run.created,
+            card=self._cards[run.key],
+            parameters=self._kept[run.key],
+            layers=run.layers,
+            project=run.project,
+            origin=str(run.origin or ""),
+            percent=run.percent,
+            seconds=run.seconds,
+            sentence=run.sentence,
+            session=run.session,
+            results={name: value for name, value in run.results.items() if isinstance(value, str)},
+            messages=last_lines(run.messages),
+            warnings=last_lines(run.warnings),
+            on_map=run.on_map,
+        )
+
+
+def project_file() -> str:
+    """The open project's file; empty where it has none.
+
+    A project in a database has a URI instead, which may hold a password.
+    """
+    project = QgsProject.instance()
+    return "" if project.projectStorage() is not None else project.fileName()
+
+
+def _kept_parameters(run: Run) -> dict[str, object]:
+    try:
+        return encode_parameters(run.request.parameters)
+    except RequestError as problem:
+        run.messages.append(str(problem))
+        return {}
+
+
+def _load(history: History) -> tuple[list[Run], tuple[str, ...]]:
+    remembered = history.read()
+    runs: list[Run] = []
+    problems = list(remembered.problems)
+    for key, record in remembered.records.items():
+        try:
+            runs.append(_run(key, record))
+        except RequestError as problem:
+            problems.append(str(problem))
+    return runs, tuple(problems)
+
+
+def _run(key: str, record: Record) -> Run:
+    request = RunRequest(
+        title=record.title,
+        model=Path(record.model),
+        card=card_from_dict(record.card, f"{key}.card"),
+        parameters=decode_parameters(record.parameters),
+        folder=Path(record.folder),
+    )
+    return Run(
+        number=0,
+        request=request,
+        key=key,
+        created=record.created,
+        state=RunState(record.state),
+        origin=Path(record.origin) if record.origin else None,
+        percent=record.percent,
+        session=record.session,
+        sentence=record.sentence,
+        messages=list(record.messages),
+        warnings=list(record.warnings),
+        seconds=record.seconds,
+        results=dict(record.results),
+        layers=record.layers,
+        project=record.project,
+        on_map=record.on_map,
+    )
