@@ -25,7 +25,7 @@ from .voice import Voice
 #: Longest side of a picture in pixels; a screen shows no more of a block.
 SIDE = 512
 #: Pixels of all pictures of a run together: whoever shows them holds them in memory.
-BUDGET = 64e6
+BUDGET = 16e6
 #: Palette entries: 0 is transparent, the others are classes or steps of a ramp.
 _STEPS = 255
 #: What is drawn of a head, the first that the run makes: block array → product.
