@@ -46,6 +46,11 @@ class EngineCrashed(EngineFailed):
     """The engine ended without a result and without saying why; `details` holds the end of its error output."""
 
 
+def engine_command(python: Optional[Path], program: Path) -> list[str]:
+    """How the engine is called, without its own arguments; `python` is found as `find_engine` says when not given."""
+    return [str(python or find_engine()), "-X", "utf8", str(program)]
+
+
 class Engine(EngineCommands):
     """One engine process a command; its error output goes to ``engine.log`` in the command's folder.
 
@@ -56,7 +61,7 @@ class Engine(EngineCommands):
     """
 
     def __init__(self, python: Optional[Path] = None, program: Path = ENGINE, grace: float = GRACE) -> None:
-        self._command = [str(python or find_engine()), "-X", "utf8", str(program)]
+        self._command = engine_command(python, program)
         self._grace = grace
 
     def _ask(
@@ -74,24 +79,33 @@ class Engine(EngineCommands):
                 child.end(self._grace)
 
 
+def start_child(command: list[str], folder: Path, errors: IO[bytes]) -> subprocess.Popen[bytes]:
+    """Start an engine process that works in `folder` and talks over pipes.
+
+    Raises:
+        EngineFailed: when it cannot be started.
+    """
+    # A console window would flash up on Windows.
+    flags = subprocess.CREATE_NO_WINDOW if sys.platform == "win32" else 0
+    try:
+        return subprocess.Popen(  # nosec B603  # our own program, no shell; the paths are plain arguments
+            command,
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            stderr=errors,
+            cwd=folder,
+            env=clean_environment(),
+            creationflags=flags,
+        )
+    except OSError as problem:
+        raise EngineFailed(f"The engine {command[0]} cannot be started: {problem.strerror}.") from problem
+
+
 class _Child:
     """The engine's process, with a thread that reads its lines into a queue."""
 
     def __init__(self, command: list[str], folder: Path, errors: IO[bytes]) -> None:
-        # A console window would flash up on Windows.
-        flags = subprocess.CREATE_NO_WINDOW if sys.platform == "win32" else 0
-        try:
-            self.process = subprocess.Popen(  # nosec B603  # our own program, no shell; the paths are plain arguments
-                command,
-                stdin=subprocess.PIPE,
-                stdout=subprocess.PIPE,
-                stderr=errors,
-                cwd=folder,
-                env=clean_environment(),
-                creationflags=flags,
-            )
-        except OSError as problem:
-            raise EngineFailed(f"The engine {command[0]} cannot be started: {problem.strerror}.") from problem
+        self.process = start_child(command, folder, errors)
         self._lines: queue.Queue[Optional[str]] = queue.Queue()
         self._reader = threading.Thread(target=self._read, name="fusion-mapper-engine", daemon=True)
         self._reader.start()
@@ -190,11 +204,17 @@ def _event(line: str, strays: list[str]) -> Optional[Event]:
 
 
 def _tell(event: Event, on_event: OnEvent) -> None:
-    if isinstance(event, Started) and event.contract != CONTRACT:
+    if isinstance(event, Started):
+        refuse_other_contract(event)
+    on_event(event)
+
+
+def refuse_other_contract(event: Started) -> None:
+    """Raise EngineFailed where the engine means other things by what it says."""
+    if event.contract != CONTRACT:
         raise EngineFailed(
             f"The engine speaks contract {event.contract} and this plugin {CONTRACT}; update the one that is older."
         )
-    on_event(event)
 
 
 def _tell_strays(strays: list[str], log: Path, on_event: OnEvent) -> None:
@@ -212,7 +232,16 @@ def _conclude(last: Optional[Event], code: int, log: Path) -> Result:
         raise Cancelled("The run was cancelled.")
     if isinstance(last, Failed):
         raise EngineFailed(last.text, last.code, last.details)
-    raise EngineCrashed(_crash(code), code, _tail(log))
+    raise crash(code, log)
+
+
+def crash(code: int, log: Path) -> EngineCrashed:
+    """What an engine that ended without a last word is told as."""
+    try:
+        words = log.read_bytes()[-_TAIL:].decode("utf-8", "replace").strip()
+    except OSError as problem:
+        words = f"{log} cannot be read: {problem.strerror}."
+    return EngineCrashed(_crash(code), code, words)
 
 
 def _crash(code: int) -> str:
@@ -223,7 +252,3 @@ def _crash(code: int) -> str:
             "where the finished parts are kept, with a smaller tile or fewer programs open."
         )
     return f"The engine ended with exit code {code} and without a result; its last words are in the details."
-
-
-def _tail(log: Path) -> str:
-    return log.read_bytes()[-_TAIL:].decode("utf-8", "replace").strip()
