@@ -108,7 +108,9 @@ class OptionsPage(QgsOptionsPageWidget):
     def _lay_out(self) -> None:
         layout = QVBoxLayout(self)
         layout.setContentsMargins(0, 0, 0, 0)
-        layout.addWidget(self._group(tr("Folders"), (tr("Model &library"), self._library), (tr("R&un folders"), self._output)))
+        layout.addWidget(
+            self._group(tr("Folders"), (tr("Model &library"), self._library), (tr("R&un folders"), self._output))
+        )
         layout.addWidget(self._group(tr("Engine"), (tr("&Python"), self._engine)))
         runs = self._group(tr("Runs"), (tr("&Device"), self._device), (tr("&Memory ceiling"), self._memory))
         runs.layout().addRow(self._blocks)

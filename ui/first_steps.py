@@ -1,0 +1,169 @@
+"""What an empty project is greeted with, and what is said of models that were trained on simulated landscapes."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Optional
+
+from qgis.core import QgsProject, QgsRasterLayer
+from qgis.PyQt.QtCore import QElapsedTimer, Qt, pyqtSignal
+from qgis.PyQt.QtWidgets import QLabel, QProgressBar, QPushButton, QVBoxLayout, QWidget
+
+from ..inference.events import Result
+from ..models.library import STARTERS, Installed
+from ..toolbox.commands import EngineCommands
+from ..toolbox.engine import IsCancelled
+from ..toolbox.sample import add_sample_to_project, sample_folder
+from .engine_task import EngineTask
+from .wording import seconds_text, tr
+
+#: The starter model that suits the sample scene.
+SAMPLE_MODEL = STARTERS / "landcover-rgb-1m.onnx"
+
+
+class FirstSteps(QWidget):
+    """Three sentences and a sample scene; to be seen only while the project has no layers."""
+
+    scene_opened = pyqtSignal(QgsRasterLayer, str)
+    """The sample scene is in the project: its imagery, and what is to be said of it."""
+
+    def __init__(self, engine: Optional[EngineCommands] = None, parent: Optional[QWidget] = None) -> None:
+        super().__init__(parent)
+        self._engine = engine
+        self._task: Optional[EngineTask] = None
+        self._clock = QElapsedTimer()
+        self._text = QLabel(_greeting(), self)
+        self._open = QPushButton(tr("Open a &Simulated Sample Scene"), self)
+        self._bar = QProgressBar(self)
+        self._state = QLabel(self)
+        self._prepare()
+        self._lay_out()
+        project = QgsProject.instance()
+        for signal in (project.layersAdded, project.layersRemoved, project.cleared, project.readProject):
+            signal.connect(self._on_project_changed)
+        self._on_project_changed()
+
+    def focus_chain(self) -> list[QWidget]:
+        """What the Tab key goes through, in order."""
+        return [self._open]
+
+    def open_scene(self) -> None:
+        """Have the scene made in the background, and put it into the project."""
+        if self._task is not None:
+            return
+        self._show_working(True)
+        self._clock.start()
+        self._task = EngineTask(tr("Simulating a sample scene"), _ask_sample, self._engine)
+        self._task.answered.connect(self._on_answered)
+        self._task.failed.connect(self._show_state)
+        self._task.ended.connect(self._on_ended)
+        self._task.start()
+
+    def close_down(self) -> None:
+        """Stop asking the engine, and listen to the project no more."""
+        project = QgsProject.instance()
+        for signal in (project.layersAdded, project.layersRemoved, project.cleared, project.readProject):
+            signal.disconnect(self._on_project_changed)
+        if self._task is not None:
+            self._task.cancel()
+
+    def working(self) -> bool:
+        """True while the scene is being made."""
+        return self._task is not None
+
+    def _prepare(self) -> None:
+        self.setObjectName("FusionMapperFirstSteps")
+        self._text.setObjectName("FusionMapperGreeting")
+        self._text.setWordWrap(True)
+        self._open.setObjectName("FusionMapperOpenSample")
+        self._open.setToolTip(tr("Layers of a made-up landscape are put into this project"))
+        self._open.clicked.connect(self.open_scene)
+        self._bar.setObjectName("FusionMapperSampleProgress")
+        self._bar.setAccessibleName(tr("Simulating a sample scene"))
+        self._bar.setRange(0, 0)
+        self._bar.setTextVisible(False)
+        self._bar.setMaximumHeight(8)
+        self._state.setObjectName("FusionMapperSampleState")
+        self._state.setTextFormat(Qt.TextFormat.PlainText)
+        self._state.setWordWrap(True)
+        self._show_working(False)
+
+    def _lay_out(self) -> None:
+        layout = QVBoxLayout(self)
+        layout.setContentsMargins(0, 0, 0, 4)
+        layout.setSpacing(5)
+        for part in (self._text, self._open, self._bar, self._state):
+            layout.addWidget(part)
+
+    def _show_working(self, working: bool) -> None:
+        self._open.setEnabled(not working)
+        self._bar.setVisible(working)
+        self._show_state(tr("Simulating a landscape…") if working else "")
+
+    def _show_state(self, text: str) -> None:
+        self._state.setText(text)
+        self._state.setVisible(bool(text))
+
+    def _on_answered(self, result: Result) -> None:
+        self._show_working(False)
+        made = seconds_text(self._clock.elapsed() / 1000)
+        project = QgsProject.instance()
+        imagery = add_sample_to_project(result.products, tr("Simulated sample scene"), project)
+        if result.report.get("reused"):
+            said = tr("The simulated scene was there already, and was opened in {time}. Press Run to map it.")
+        else:
+            said = tr("The scene was simulated in {time}. Press Run to map it.")
+        self.scene_opened.emit(imagery, said.format(time=made))
+
+    def _on_ended(self) -> None:
+        self._task = None
+        self._open.setEnabled(True)
+        self._bar.setVisible(False)
+
+    def _on_project_changed(self, *_told: object) -> None:
+        self.setVisible(not QgsProject.instance().mapLayers())
+
+
+class StarterHint(QLabel):
+    """Under a starter model: what works on real imagery."""
+
+    import_asked = pyqtSignal()
+
+    def __init__(self, parent: Optional[QWidget] = None) -> None:
+        super().__init__(parent)
+        self.setObjectName("FusionMapperStarterHint")
+        self.setAccessibleName(tr("What works on real imagery"))
+        self.setWordWrap(True)
+        self.setTextInteractionFlags(Qt.TextInteractionFlag.TextBrowserInteraction)
+        self.setText(_hint())
+        self.linkActivated.connect(self._on_link)
+        self.show_model(None)
+
+    def show_model(self, model: Optional[Installed]) -> None:
+        """Show the hint where the model is one of those that come with the plugin."""
+        self.setVisible(model is not None and model.path.parent == STARTERS)
+
+    def _on_link(self, _target: str) -> None:
+        self.import_asked.emit()
+
+
+def _greeting() -> str:
+    return " ".join(
+        (
+            tr("Fusion Mapper makes maps from imagery, OpenStreetMap and elevation together."),
+            tr("Add the layers of your place to the project; each finds its slot below by itself."),
+            tr("Or see how it works on a simulated scene first."),
+        )
+    )
+
+
+def _hint() -> str:
+    text = tr(
+        "On real imagery it will look wrong; a model that was trained on real labels works there: {link}. "
+        "Training one on a few labels of your own is not part of this version yet."
+    )
+    return text.format(link=f'<a href="import">{tr("import one")}</a>')
+
+
+def _ask_sample(engine: EngineCommands, folder: Path, is_cancelled: IsCancelled) -> Result:
+    return engine.sample(sample_folder(), folder, lambda _event: None, is_cancelled)
