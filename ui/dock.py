@@ -4,18 +4,21 @@ from __future__ import annotations
 
 from typing import Optional
 
-from qgis.core import QgsProject
+from qgis.core import QgsProject, QgsRasterLayer
 from qgis.gui import QgisInterface, QgsDockWidget
 from qgis.PyQt.QtCore import QElapsedTimer, QEventLoop, QTimer
 from qgis.PyQt.QtGui import QShowEvent
-from qgis.PyQt.QtWidgets import QLabel, QPushButton, QVBoxLayout, QWidget
+from qgis.PyQt.QtWidgets import QHBoxLayout, QLabel, QPushButton, QVBoxLayout, QWidget
 
 from ..models.library import Installed, list_models
 from ..toolbox.models import library_folders
 from ..toolbox.results import add_run_to_project
 from .area_picker import AreaPicker
+from .dock_tools import DockTools
 from .engine_line import EngineLine
+from .first_steps import SAMPLE_MODEL, FirstSteps, StarterHint
 from .model_picker import ModelPicker
+from .options_page import PAGE
 from .preselect import fill_rows
 from .request import make_request
 from .result_picker import ResultPicker
@@ -39,6 +42,9 @@ class FusionDock(QgsDockWidget):
         super().__init__(tr("Fusion Mapper"), parent)
         self.setObjectName("FusionMapperDock")
         self._iface = iface
+        self.first_steps = FirstSteps(parent=self)
+        self.starter_hint = StarterHint(self)
+        self.tools = DockTools(self)
         self.runs = RunModel(self)
         self.model = ModelPicker(_installed(), self)
         self.slots = SlotList(self)
@@ -68,6 +74,7 @@ class FusionDock(QgsDockWidget):
         self.runs.close_down()
         self.engine.close_down()
         self.model.close_down()
+        self.first_steps.close_down()
         self._banner.close_down()
         self._wait_for_tasks()
         self.runs.let_go()
@@ -89,7 +96,8 @@ class FusionDock(QgsDockWidget):
         upper = QVBoxLayout(choices)
         upper.setContentsMargins(6, 6, 6, 2)
         upper.setSpacing(5)
-        upper.addWidget(self.model)
+        for part in (self.first_steps, self.model, self.starter_hint):
+            upper.addWidget(part)
         for title, part in ((tr("Inputs"), self.slots), (tr("Area"), self.area), (tr("Results"), self.results)):
             upper.addWidget(heading(title, choices))
             upper.addWidget(part)
@@ -108,8 +116,12 @@ class FusionDock(QgsDockWidget):
         foot = QVBoxLayout()
         foot.setContentsMargins(6, 0, 6, 4)
         foot.setSpacing(4)
-        for part in (self._reason, self._run, self._run_list, self.engine):
+        for part in (self._reason, self._run, self._run_list):
             foot.addWidget(part)
+        last = QHBoxLayout()
+        last.addWidget(self.engine, 1)
+        last.addWidget(self.tools)
+        foot.addLayout(last)
         return foot
 
     def _listen(self) -> None:
@@ -118,6 +130,8 @@ class FusionDock(QgsDockWidget):
         self.area.area_changed.connect(self._settled.start)
         self.results.results_changed.connect(self._settled.start)
         self.engine.engine_changed.connect(self._settled.start)
+        self.first_steps.scene_opened.connect(self._on_scene_opened)
+        self.tools.options_asked.connect(self._on_options_asked)
         self._settled.timeout.connect(self._on_settled)
         self._run.clicked.connect(self._on_run)
         self.runs.run_ended.connect(self._on_run_ended)
@@ -128,6 +142,7 @@ class FusionDock(QgsDockWidget):
     def _on_model_changed(self) -> None:
         model = self.model.model()
         card = model.card if model else None
+        self.starter_hint.show_model(model)
         self.slots.show_card(card)
         self.results.show_card(card)
         self._wheel.protect(self)
@@ -136,10 +151,22 @@ class FusionDock(QgsDockWidget):
         self._on_settled()
 
     def _set_tab_order(self) -> None:
-        parts = (self.model, self.slots, self.area, self.results)
-        chain = [widget for part in parts for widget in part.focus_chain()] + [self._run]
+        parts = (self.first_steps, self.model, self.slots, self.area, self.results)
+        chain = [widget for part in parts for widget in part.focus_chain()]
+        chain += [self._run, *self.tools.focus_chain()]
         for first, second in zip(chain, chain[1:]):
             QWidget.setTabOrder(first, second)
+
+    def _on_scene_opened(self, imagery: QgsRasterLayer, said: str) -> None:
+        QgsProject.instance().setCrs(imagery.crs())
+        self._iface.mapCanvas().setDestinationCrs(imagery.crs())
+        self._iface.mapCanvas().setExtent(imagery.extent())
+        self._iface.mapCanvas().refresh()
+        self.model.open_file(SAMPLE_MODEL)
+        self._iface.messageBar().pushInfo(tr("Fusion Mapper"), said)
+
+    def _on_options_asked(self) -> None:
+        self._iface.showOptionsDialog(self._iface.mainWindow(), PAGE)
 
     def _on_layers_added(self, _layers: object) -> None:
         # Not here: they are told before they are in the layer tree.
@@ -203,7 +230,7 @@ class FusionDock(QgsDockWidget):
         loop = QEventLoop()
         clock = QElapsedTimer()
         clock.start()
-        parts = (self.runs, self.engine, self.model)
+        parts = (self.runs, self.engine, self.model, self.first_steps)
         while any(part.working() for part in parts) and clock.elapsed() < FAREWELL:
             loop.processEvents(QEventLoop.ProcessEventsFlag.ExcludeUserInputEvents, SETTLE)
 
