@@ -79,6 +79,11 @@ class FusionDock(QgsDockWidget):
         self._wait_for_tasks()
         self.runs.let_go()
 
+    def take_settings(self) -> None:
+        """Follow the options, which may have been changed."""
+        self.engine.ask_again()
+        self._settled.start()
+
     def showEvent(self, event: QShowEvent) -> None:
         super().showEvent(event)
         self.engine.ask()

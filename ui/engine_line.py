@@ -46,6 +46,12 @@ class EngineLine(QLabel):
         self._task.ended.connect(self._on_ended)
         self._task.start()
 
+    def ask_again(self) -> None:
+        """Ask as if for the first time: the options may name another engine."""
+        if self._task is None:
+            self._asked = False
+            self.ask()
+
     def show_session(self, started: Started) -> None:
         """Show what a live session told of itself."""
         self.problem = ""
