@@ -1,4 +1,4 @@
-"""Wires Fusion Mapper into QGIS: the Processing provider and the dock; everything else lives in the rooms."""
+"""Wires Fusion Mapper into QGIS: provider, dock, options page; everything else lives in the rooms."""
 
 from __future__ import annotations
 
@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from qgis.gui import QgisInterface
 
     from .ui.dock import FusionDock
+    from .ui.options_page import OptionsFactory
 
 ICON = Path(__file__).parent / "resources" / "icon.svg"
 MENU = "Fusion Mapper"  # the plugin's name, which is not translated
@@ -29,6 +30,7 @@ class FusionMapperPlugin:
         self._provider: FusionMapperProvider | None = None
         self._dock: FusionDock | None = None
         self._action: QAction | None = None
+        self._options: OptionsFactory | None = None
 
     def initProcessing(self) -> None:
         """Register the algorithms; all that ``qgis_process`` calls."""
@@ -36,13 +38,15 @@ class FusionMapperPlugin:
         QgsApplication.processingRegistry().addProvider(self._provider)
 
     def initGui(self) -> None:
-        """Register the algorithms, and put the dock and its button into the main window."""
+        """Register the algorithms, and put dock, button and options page into the main window."""
         self.initProcessing()
         self._add_dock()
         self._add_action()
+        self._add_options()
 
     def unload(self) -> None:
         """Take out everything that was put in, in the reverse order."""
+        self._remove_options()
         self._remove_action()
         self._remove_dock()
         self._remove_provider()
@@ -64,6 +68,20 @@ class FusionMapperPlugin:
         self._dock.setToggleVisibilityAction(self._action)
         self._iface.addToolBarIcon(self._action)  # the raster toolbar is hidden in a new profile
         self._iface.addPluginToRasterMenu(MENU, self._action)
+
+    def _add_options(self) -> None:
+        from .ui.options_page import OptionsFactory
+
+        self._options = OptionsFactory()
+        self._options.settings_changed.connect(self._dock.take_settings)
+        self._iface.registerOptionsWidgetFactory(self._options)
+
+    def _remove_options(self) -> None:
+        if self._options is None:
+            return
+        self._iface.unregisterOptionsWidgetFactory(self._options)
+        self._options.deleteLater()
+        self._options = None
 
     def _remove_action(self) -> None:
         if self._action is None:

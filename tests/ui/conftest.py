@@ -32,6 +32,8 @@ class Window:
         self._bar = QgsMessageBar(self._window)
         self.log_opened = 0
         self.window_actions = []
+        self.options_factories = []
+        self.options_opened = []
 
     def mainWindow(self) -> QMainWindow:
         return self._window
@@ -50,6 +52,15 @@ class Window:
 
     def removeDockWidget(self, dock: QDockWidget) -> None:
         self._window.removeDockWidget(dock)
+
+    def registerOptionsWidgetFactory(self, factory) -> None:
+        self.options_factories.append(factory)
+
+    def unregisterOptionsWidgetFactory(self, factory) -> None:
+        self.options_factories.remove(factory)
+
+    def showOptionsDialog(self, _parent, page: str) -> None:
+        self.options_opened.append(page)
 
     def addToolBarIcon(self, action) -> int:
         self.window_actions.append(action)
