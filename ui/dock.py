@@ -13,6 +13,7 @@ from qgis.PyQt.QtWidgets import QHBoxLayout, QLabel, QPushButton, QVBoxLayout, Q
 from ..models.library import Installed, list_models
 from ..toolbox.models import library_folders
 from ..toolbox.results import add_run_to_project
+from ..toolbox.warm import WarmEngine
 from .area_picker import AreaPicker
 from .dock_tools import DockTools
 from .engine_line import EngineLine
@@ -42,6 +43,7 @@ class FusionDock(QgsDockWidget):
         super().__init__(tr("Fusion Mapper"), parent)
         self.setObjectName("FusionMapperDock")
         self._iface = iface
+        self.warm = WarmEngine()
         self.first_steps = FirstSteps(parent=self)
         self.starter_hint = StarterHint(self)
         self.tools = DockTools(self)
@@ -53,7 +55,7 @@ class FusionDock(QgsDockWidget):
         self._reason = QLabel(self)
         self._run = QPushButton(tr("&Run"), self)
         self._run_list = RunList(self.runs, self)
-        self.engine = EngineLine(self)
+        self.engine = EngineLine(self.warm, self)
         self._banner = RunBanner(self.runs, iface.messageBar(), self)
         self._settled = QTimer(self)
         self._wheel = WheelGuard(self)
@@ -76,6 +78,7 @@ class FusionDock(QgsDockWidget):
         self.model.close_down()
         self.first_steps.close_down()
         self._banner.close_down()
+        self.warm.close_down()
         self._wait_for_tasks()
         self.runs.let_go()
 
@@ -140,6 +143,7 @@ class FusionDock(QgsDockWidget):
         self._settled.timeout.connect(self._on_settled)
         self._run.clicked.connect(self._on_run)
         self.runs.run_ended.connect(self._on_run_ended)
+        self.runs.event_heard.connect(self._on_event_heard)
         self._run_list.details_asked.connect(self._on_details)
         self._banner.details_asked.connect(self._on_details)
         QgsProject.instance().layersAdded.connect(self._on_layers_added)
@@ -224,8 +228,10 @@ class FusionDock(QgsDockWidget):
             # The tree took it in while it was empty, and shows it closed until it changes.
             group.setExpanded(False)
             group.setExpanded(True)
-            self.engine.show_run(run.request.folder)
             self.runs.loaded(number)
+
+    def _on_event_heard(self, _number: int, event: object) -> None:
+        self.engine.hear(event)
 
     def _on_details(self, _number: int) -> None:
         self._iface.openMessageLog()

@@ -5,12 +5,11 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Optional
 
-from qgis.PyQt.QtCore import pyqtSignal
+from qgis.PyQt.QtCore import Qt, pyqtSignal
 from qgis.PyQt.QtWidgets import QLabel, QWidget
 
 from ..inference.events import Started
-from ..models.card import read_json
-from ..toolbox.engine import Engine, IsCancelled
+from ..toolbox.commands import EngineCommands, IsCancelled
 from .engine_task import EngineTask
 from .wording import DOT, tr
 
@@ -24,14 +23,16 @@ class EngineLine(QLabel):
 
     engine_changed = pyqtSignal()
 
-    def __init__(self, parent: Optional[QWidget] = None) -> None:
+    def __init__(self, engine: EngineCommands, parent: Optional[QWidget] = None) -> None:
         super().__init__(parent)
         self.problem = ""
         """Why nothing can be run, in one sentence."""
+        self._engine = engine
         self._task: Optional[EngineTask] = None
         self._asked = False
         self.setObjectName("FusionMapperEngine")
         self.setWordWrap(True)
+        self.setTextFormat(Qt.TextFormat.PlainText)
         self.setText(tr("Engine not asked yet"))
 
     def ask(self) -> None:
@@ -40,7 +41,7 @@ class EngineLine(QLabel):
             return
         self._asked = True
         self.setText(tr("Looking at the engine…"))
-        self._task = EngineTask(tr("Looking at the engine"), _ask_doctor)
+        self._task = EngineTask(tr("Looking at the engine"), _ask_doctor, self._engine)
         self._task.answered.connect(self._on_answered)
         self._task.failed.connect(self._on_failed)
         self._task.ended.connect(self._on_ended)
@@ -53,16 +54,15 @@ class EngineLine(QLabel):
             self.ask()
 
     def show_session(self, started: Started) -> None:
-        """Show what a live session told of itself."""
+        """Show what a live session told of itself, and why it is not the one asked for."""
         self.problem = ""
-        self.setText(DOT.join([tr("Engine ready"), session_text(started)]))
-        self.setToolTip(started.reason or started.device)
+        self.setText("\n".join(filter(None, [DOT.join([tr("Engine ready"), session_text(started)]), started.reason])))
+        self.setToolTip(started.device)
 
-    def show_run(self, folder: Path) -> None:
-        """Show what the session of a finished run told of itself, from the run's record in its folder."""
-        session = recorded_session(folder)
-        if session is not None:
-            self.show_session(session)
+    def hear(self, event: object) -> None:
+        """Show the session of a run or preview as soon as it lives."""
+        if isinstance(event, Started) and event.backend:
+            self.show_session(event)
 
     def close_down(self) -> None:
         """Stop asking."""
@@ -92,7 +92,7 @@ class EngineLine(QLabel):
         self._task = None
 
 
-def _ask_doctor(engine: Engine, folder: Path, is_cancelled: IsCancelled) -> dict[str, object]:
+def _ask_doctor(engine: EngineCommands, folder: Path, is_cancelled: IsCancelled) -> dict[str, object]:
     return engine.doctor(folder, lambda _event: None, is_cancelled).report
 
 
@@ -110,20 +110,6 @@ def first_working(report: dict[str, object]) -> Optional[Started]:
                 reason=str(found.get("reason") or ""),
             )
     return None
-
-
-def recorded_session(folder: Path) -> Optional[Started]:
-    """The session in a run's ``run.json``; None for a run without a model.
-
-    Raises:
-        RequestError: when there is no record, or it is not JSON.
-    """
-    record = read_json(folder / "run.json")
-    session = record.get("session") if isinstance(record, dict) else None
-    if not isinstance(session, dict):
-        return None
-    told = {name: str(session.get(name, "")) for name in ("backend", "device", "precision", "reason")}
-    return Started(engine="", **told)
 
 
 def session_text(started: Started) -> str:
