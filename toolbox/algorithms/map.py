@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Optional
 
 from qgis.core import (
+    QgsCoordinateTransformContext,
     QgsProcessingContext,
     QgsProcessingOutputString,
     QgsProcessingParameterFileDestination,
@@ -50,6 +51,23 @@ class _Collected:
     unreadable: str
     max_pixels: int
     place: str
+
+    def as_request(
+        self, model: Path, card: Card, outputs: Outputs, transform: QgsCoordinateTransformContext
+    ) -> RunRequest:
+        """The run of these layers and settings with a model whose card is known."""
+        return RunRequest(
+            given=self.given,
+            outputs=outputs,
+            card=card,
+            model=model,
+            grid=self.grid,
+            area=self.area,
+            compute=self.compute,
+            unreadable=self.unreadable,
+            max_pixels=self.max_pixels,
+            transform=transform,
+        )
 
 
 class MapAlgorithm(FusionAlgorithm):
@@ -124,18 +142,7 @@ class MapAlgorithm(FusionAlgorithm):
     ) -> dict[str, object]:
         model, card = with_card(collected.model, listener)
         outputs = self._outputs(collected.outputs, card, parameters, context, listener)
-        request = RunRequest(
-            given=collected.given,
-            outputs=outputs,
-            card=card,
-            model=model.path,
-            grid=collected.grid,
-            area=collected.area,
-            compute=collected.compute,
-            unreadable=collected.unreadable,
-            max_pixels=collected.max_pixels,
-            transform=context.transformContext(),
-        )
+        request = collected.as_request(model.path, card, outputs, context.transformContext())
         done = self.run_engine(request, listener)
         label = RunLabel(card, run_title(card, collected.place), done.attribution)
         self._load(done.products, label, parameters, context)
