@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from html import escape
 from pathlib import Path
 from typing import Literal, Optional
@@ -28,16 +29,14 @@ from ...inference.errors import Cancelled, FusionMapperError, RequestError
 from ...inference.events import Event
 from ..engine import Engine, EngineFailed
 from ..environment import PLUGIN_ROOT, EngineMissing, find_engine
+from ..help import help_url
 from ..runs import FinishedRun, RunRequest, execute
 
 ICON = PLUGIN_ROOT / "resources" / "icon.svg"
 
 
-_ENDINGS = {
-    QgsProcessingParameterRasterDestination: ".tif",
-    QgsProcessingParameterVectorDestination: ".gpkg",
-    QgsProcessingParameterFileDestination: ".csv",
-}
+#: What the engine writes.
+_ENDINGS = {QgsProcessingParameterRasterDestination: ".tif", QgsProcessingParameterVectorDestination: ".gpkg"}
 
 
 def tr(text: str) -> str:
@@ -65,11 +64,22 @@ class FusionAlgorithm(QgsProcessingAlgorithm):
         """What the algorithm does, in a few sentences."""
         raise NotImplementedError
 
+    def example(self) -> str:
+        """The parameters of a call of ``qgis_process run``, as one would type them."""
+        raise NotImplementedError
+
+    def helpUrl(self) -> str:
+        return help_url(self.name())
+
     def shortHelpString(self) -> str:
-        """The summary and what is asked for, for the right of the form; advanced parameters have their tool tips."""
+        """The summary, what is asked for and an example, for the right of the form; advanced parameters have their
+        tool tips.
+        """
         advanced = QgsProcessingParameterDefinition.Flag.FlagAdvanced
         asked = [one for one in self.parameterDefinitions() if not one.flags() & advanced]
         parts = [f"<b>{escape(one.description())}</b><br>{escape(one.help(), quote=False)}" for one in asked]
+        call = escape(f"qgis_process run {self.id()} {self.example()}", quote=False)
+        parts.append(f"<b>{escape(tr('Example'))}</b><br><code>{call}</code>")
         return "\n".join([escape(self.summary(), quote=False), *parts])
 
     def canExecute(self) -> tuple[bool, str]:
@@ -113,12 +123,15 @@ class FusionAlgorithm(QgsProcessingAlgorithm):
         return True, ""
 
     def _check_destinations(self, parameters: dict[str, object]) -> None:
-        """The engine writes whole files of three formats; tables of databases and other formats are refused."""
+        """The engine writes whole files of a few formats; tables of databases and other formats are refused."""
         for definition in self.destinationParameterDefinitions():
-            ending = _ENDINGS.get(type(definition))
+            endings = _endings(definition)
             target = _destination(parameters, definition.name())
-            if ending and target not in ("", QgsProcessing.TEMPORARY_OUTPUT) and not target.lower().endswith(ending):
-                raise RequestError(f"{definition.name()} must be a file of its own that ends with {ending}.")
+            if target in ("", QgsProcessing.TEMPORARY_OUTPUT):
+                continue
+            if endings and not target.lower().endswith(endings):
+                listed = " or ".join(endings)
+                raise RequestError(f"{definition.name()} must be a file of its own that ends with {listed}.")
 
     def _check_numbers(self, parameters: dict[str, object]) -> None:
         """QGIS takes a text that is no number, such as 2,5, for an empty optional parameter, without a word."""
@@ -204,6 +217,14 @@ def temporary_folder() -> Path:
 def is_chosen(parameters: dict[str, object], name: str) -> bool:
     """Whether a destination was asked for."""
     return _destination(parameters, name) != ""
+
+
+def _endings(definition: QgsProcessingParameterDefinition) -> tuple[str, ...]:
+    """What the destination's file may end with; empty where anything goes."""
+    if isinstance(definition, QgsProcessingParameterFileDestination):
+        return tuple(re.findall(r"\*(\.\w+)", definition.fileFilter()))
+    known = _ENDINGS.get(type(definition))
+    return (known,) if known else ()
 
 
 def _destination(parameters: dict[str, object], name: str) -> str:

@@ -30,6 +30,9 @@ class RasterizeOsmAlgorithm(StackingAlgorithm):
             "reference raster or on one that is given by extent, resolution and CRS."
         )
 
+    def example(self) -> str:
+        return "--OSM=roads.gpkg --OSM=rivers.gpkg --REFERENCE=ortho.tif --OUTPUT=osm.tif"
+
     def tags(self) -> list[str]:
         return tr("osm, openstreetmap, rasterize, rasterise, burn, roads, buildings").split(", ")
 

@@ -44,6 +44,12 @@ class StackAlgorithm(StackingAlgorithm):
         )
         return f"{what}\n{installed_models()}"
 
+    def example(self) -> str:
+        return (
+            "--MODEL=landcover-rgb-1m --IMAGERY=ortho.tif --OSM=roads.gpkg --OSM=buildings.gpkg --DEM=srtm.tif "
+            "--OUTPUT=stack.tif"
+        )
+
     def tags(self) -> list[str]:
         return tr("align, co-register, resample, fuse, multi-band, osm, dem").split(", ")
 

@@ -29,6 +29,9 @@ class TerrainAlgorithm(StackingAlgorithm):
             "ground metres, on the grid of a reference raster or of the elevation model, as a fusion model sees them."
         )
 
+    def example(self) -> str:
+        return "--DEM=srtm.tif --DERIVATIVES=elevation --DERIVATIVES=slope --REFERENCE=ortho.tif --OUTPUT=terrain.tif"
+
     def tags(self) -> list[str]:
         return tr("dem, elevation, slope, aspect, hillshade, tpi, roughness").split(", ")
 
