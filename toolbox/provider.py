@@ -6,10 +6,22 @@ from qgis.core import QgsProcessingProvider
 from qgis.PyQt.QtGui import QIcon
 
 from .algorithms.base import ICON
+from .algorithms.importmodel import ImportModelAlgorithm
 from .algorithms.map import MapAlgorithm
+from .algorithms.models import ModelsAlgorithm
 from .algorithms.rasterizeosm import RasterizeOsmAlgorithm
 from .algorithms.stack import StackAlgorithm
 from .algorithms.terrain import TerrainAlgorithm
+
+
+ALGORITHMS = (
+    MapAlgorithm,
+    StackAlgorithm,
+    RasterizeOsmAlgorithm,
+    TerrainAlgorithm,
+    ImportModelAlgorithm,
+    ModelsAlgorithm,
+)
 
 
 class FusionMapperProvider(QgsProcessingProvider):
@@ -28,7 +40,7 @@ class FusionMapperProvider(QgsProcessingProvider):
         return str(ICON)
 
     def loadAlgorithms(self) -> None:
-        for algorithm in (MapAlgorithm, StackAlgorithm, RasterizeOsmAlgorithm, TerrainAlgorithm):
+        for algorithm in ALGORITHMS:
             self.addAlgorithm(algorithm())
 
     # What the engine writes.

@@ -88,6 +88,12 @@ class MapAlgorithm(FusionAlgorithm):
         )
         return f"{what}\n{installed_models()}"
 
+    def example(self) -> str:
+        return (
+            "--MODEL=landcover-rgb-1m --IMAGERY=ortho.tif --OSM=roads.gpkg --OSM=buildings.gpkg --DEM=srtm.tif "
+            "--CLASSES=classes.tif --POLYGONS=polygons.gpkg"
+        )
+
     def tags(self) -> list[str]:
         return tr("deep learning, onnx, land cover, segmentation, regression, field boundaries, osm").split(", ")
 
