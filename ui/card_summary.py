@@ -36,7 +36,7 @@ class CardSummary(QWidget):
     def show_card(self, card: Optional[Card]) -> None:
         """Show the card, or nothing."""
         self._show(self._needs, needs_text(card) if card else "")
-        self._show(self._classes, _classes_html(card_classes(card)) if card else "")
+        self._show(self._classes, classes_html(card_classes(card)) if card else "")
         self._show(self._notice, _sentence(card.notice) if card else "")
         self.setToolTip(card.description if card else "")
 
@@ -63,7 +63,8 @@ def _sentence(text: str) -> str:
     return text[:1].upper() + text[1:]
 
 
-def _classes_html(classes: tuple[ClassInfo, ...]) -> str:
+def classes_html(classes: tuple[ClassInfo, ...]) -> str:
+    """The classes as coloured squares, with their names where there are few."""
     named = len(classes) <= NAMED_CLASSES
     swatches = [_swatch(info, class_color(info, index), named) for index, info in enumerate(classes)]
     if named:

@@ -1,0 +1,1 @@
+"""The import dialog: from a model file to an installed model, by way of a completed card and a trial."""
