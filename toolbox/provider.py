@@ -10,9 +10,9 @@ from .algorithms.importmodel import ImportModelAlgorithm
 from .algorithms.map import MapAlgorithm
 from .algorithms.models import ModelsAlgorithm
 from .algorithms.rasterizeosm import RasterizeOsmAlgorithm
+from .algorithms.report import ReportAlgorithm
 from .algorithms.stack import StackAlgorithm
 from .algorithms.terrain import TerrainAlgorithm
-
 
 ALGORITHMS = (
     MapAlgorithm,
@@ -21,6 +21,7 @@ ALGORITHMS = (
     TerrainAlgorithm,
     ImportModelAlgorithm,
     ModelsAlgorithm,
+    ReportAlgorithm,
 )
 
 

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import pytest
+from fusion_mapper.toolbox.provider import ALGORITHMS
 from qgis.core import QgsApplication, QgsProcessingOutputLayerDefinition
 from qgis.gui import QgsBrowserGuiModel
 
-ALGORITHMS = ("map", "stack", "rasterizeosm", "terrain")
+NAMES = [one().name() for one in ALGORITHMS]
 
 
 @pytest.fixture
@@ -26,7 +27,7 @@ def form(provider, project, qgis_iface, qtbot, monkeypatch):
     return open_form
 
 
-@pytest.mark.parametrize("name", ALGORITHMS)
+@pytest.mark.parametrize("name", NAMES)
 def test_a_form_opens_for_every_algorithm(form, name):
     assert form(name).mainWidget() is not None
 

@@ -2,7 +2,11 @@
 
 from __future__ import annotations
 
+import re
+from pathlib import Path
+
 import pytest
+from fusion_mapper.toolbox.provider import ALGORITHMS
 from qgis.core import (
     QgsApplication,
     QgsProcessing,
@@ -10,8 +14,9 @@ from qgis.core import (
     QgsProcessingParameterDefinition,
     QgsProject,
 )
+from qgis.PyQt.QtCore import QUrl
 
-ALGORITHMS = ("map", "stack", "rasterizeosm", "terrain")
+NAMES = [one().name() for one in ALGORITHMS]
 TOWN = "20.5220,20.5245,-34.0490,-34.0470 [EPSG:4326]"
 
 
@@ -43,13 +48,14 @@ def landcover(models, swellendam):
     }
 
 
-def test_the_provider_has_its_four_algorithms(provider):
+def test_the_provider_has_its_algorithms(provider):
     assert provider.id() == "fusion_mapper"
-    assert {algorithm.name() for algorithm in provider.algorithms()} == set(ALGORITHMS)
+    expected = {"map", "stack", "rasterizeosm", "terrain", "importmodel", "models"}
+    assert {algorithm.name() for algorithm in provider.algorithms()} >= expected
     assert not provider.icon().isNull()
 
 
-@pytest.mark.parametrize("name", ALGORITHMS)
+@pytest.mark.parametrize("name", NAMES)
 def test_every_parameter_is_explained(provider, name):
     asked = algorithm(name)
     assert asked.shortHelpString() and asked.tags()
@@ -57,7 +63,22 @@ def test_every_parameter_is_explained(provider, name):
     assert not unexplained
 
 
-@pytest.mark.parametrize("name", ALGORITHMS)
+@pytest.mark.parametrize("name", NAMES)
+def test_the_help_shows_a_call_that_names_real_parameters(provider, name):
+    asked = algorithm(name)
+    known = {one.name() for one in asked.parameterDefinitions()}
+    assert asked.example() in asked.shortHelpString()
+    assert set(re.findall(r"--(\w+)=", asked.example())) <= known
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_the_help_button_leads_to_the_algorithms_section(provider, name):
+    address = QUrl(algorithm(name).helpUrl())
+    page = Path(address.toLocalFile()).read_text(encoding="utf-8")
+    assert f'id="{address.fragment()}"' in page
+
+
+@pytest.mark.parametrize("name", NAMES)
 def test_the_form_explains_what_is_not_folded_away(provider, name):
     asked = algorithm(name)
     advanced = QgsProcessingParameterDefinition.Flag.FlagAdvanced

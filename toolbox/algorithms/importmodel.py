@@ -42,11 +42,11 @@ class ImportModelAlgorithm(FusionAlgorithm):
 
     def summary(self) -> str:
         return tr(
-            "Copies a model in ONNX format into the library of installed models, together with its card: what it takes, "
-            "what it makes and what its classes are called. The card is read from the file or from what lies beside it "
-            "(our own card, a STAC MLM item, metadata of Deepness or geoai), or given as a JSON file. A file that does "
-            "not tell all that a run needs is refused, with what is missing; the panel's import dialog asks for it. "
-            "The file itself is only read, and nothing in it is run."
+            "Copies a model in ONNX format into the library of installed models, with its card: what it takes, what it "
+            "makes and what its classes are called. The card is read from the file or from what lies beside it (our "
+            "own card, a STAC MLM item, metadata of Deepness or geoai), or given as a JSON file. A file that does not "
+            "tell all that a run needs is refused, with what is missing; the panel's import dialog asks for it. The "
+            "file itself is only read, and nothing in it is run."
         )
 
     def example(self) -> str:

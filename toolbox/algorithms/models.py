@@ -54,9 +54,9 @@ class ModelsAlgorithm(FusionAlgorithm):
 
     def summary(self) -> str:
         return tr(
-            "Lists the models of the library and those that come with the plugin: name, task, ground sampling distance, "
-            "slots, classes, and what is wrong with one that cannot be used. The list is printed, and written as a "
-            "table where one is asked for."
+            "Lists the models of the library and those that come with the plugin: name, task, ground sampling "
+            "distance, slots, classes, and what is wrong with one that cannot be used. The list is printed, and "
+            "written as a table where one is asked for."
         )
 
     def example(self) -> str:
