@@ -83,6 +83,7 @@ class GridFacts:
     """The run grid."""
 
     crs: str
+    """Its code where it has one, else WKT."""
     width: int
     height: int
     gsd: tuple[float, float]

@@ -42,7 +42,7 @@ def survey(prepared: Prepared, sources: Mapping[str, Source]) -> Survey:
     slots = {slot.name: slot for slot in prepared.card.slots}
     return Survey(
         {name: source.fingerprint() for name, source in sources.items()},
-        sorted({line for source in sources.values() for line in source.attribution}),
+        list(dict.fromkeys(line for source in sources.values() for line in source.attribution)),
         tuple(_input(prepared, slots[name], source.facts()) for name, source in sources.items()),
     )
 
@@ -107,6 +107,9 @@ def _input(prepared: Prepared, slot: Slot, facts: Facts) -> InputFacts:
     spec = prepared.job.sources.get(slot.name)
     matched = facts.details.get("matched")
     bands = facts.details.get("bands") or (list(matched) if isinstance(matched, Mapping) else ())
+    if len(bands) > len(set(bands)) and len(facts.details.get("files", ())) == len(bands):
+        # Files of one unnamed band each.
+        bands = facts.details["files"]
     return InputFacts(
         slot=slot.name,
         role=slot.role,
@@ -129,7 +132,10 @@ def _finite(values: Iterable[float]) -> tuple[float, ...]:
 
 
 def _grid(grid: Grid) -> GridFacts:
-    return GridFacts(grid.crs, grid.width, grid.height, tuple(grid.gsd), tuple(grid.bounds))
+    authority = grid.pyproj_crs.to_authority()
+    return GridFacts(
+        ":".join(authority) if authority else grid.crs, grid.width, grid.height, tuple(grid.gsd), tuple(grid.bounds)
+    )
 
 
 def _place(path: Path, folder: Path) -> str:

@@ -21,7 +21,6 @@ from pathlib import Path
 from typing import Optional, Union
 
 from qgis.core import (
-    QgsLayerMetadata,
     QgsLayerTreeGroup,
     QgsLayerTreeLayer,
     QgsMapLayer,
@@ -34,15 +33,18 @@ from qgis.core import (
     QgsVectorLayer,
 )
 
+from ..inference.record import RunRecord, read_record
 from ..models.card import Card
-from .products import BY_NAME, PRODUCTS
-from .styles import style_layer
+from .layer_metadata import result_metadata
+from .products import ATTRIBUTION, BY_NAME, PRODUCTS
+from .run_layers import herald, remember_run
+from .styles import caption_legend, style_layer
 
 #: Processing holds finishers by C++ pointers, and in a model the algorithm is gone long before they are called: without
 #: a reference here the styling would silently vanish. No run loads so many layers that the oldest are still awaited.
 _KEPT: deque[ProductFinisher] = deque(maxlen=1024)
-#: Output of the algorithm that holds what licences ask to be said, divided by semicolons.
-ATTRIBUTION = "ATTRIBUTION"
+#: Output of the algorithm that holds the run's folder.
+FOLDER = "FOLDER"
 #: Property of a layer tree group that names its run.
 _RUN_PROPERTY = "fusion_mapper/run"
 
@@ -94,15 +96,18 @@ def add_run_to_project(
         results: what the algorithm answers, or product name → path.
     """
     project = project or QgsProject.instance()
-    group = project.layerTreeRoot().insertGroup(0, title)
+    folder = results.get(FOLDER)
+    label = run_label(card, title, _credits(results), Path(folder) if isinstance(folder, str) else None)
+    group = _group_of(label, project.layerTreeRoot())
     for product in PRODUCTS:
         path = results.get(product.parameter) or results.get(product.name)
         if not isinstance(path, str) or product.kind == "table":
             continue
         layer = open_product(path, product.name)
-        finish_layer(layer, product.name, card, _credits(results))
+        finish_layer(layer, product.name, label)
         project.addMapLayer(layer, False)
         node = group.addLayer(layer)
+        caption_legend(node, product.name, card)
         node.setItemVisibilityChecked(product.shown)
         node.setExpanded(product.shown)
     return group
@@ -120,30 +125,15 @@ def open_product(path: str, product: str) -> QgsMapLayer:
     return QgsVectorLayer(path, known.title, "ogr")
 
 
-def finish_layer(layer: QgsMapLayer, product: str, card: Card, attribution: Sequence[str] = ()) -> None:
-    """Style a result, and say in its metadata what it is, whose model and whose data made it."""
-    style_layer(layer, product, card)
-    layer.setMetadata(_metadata(product, card, attribution))
-    layer.setAttribution("; ".join(attribution))
+def finish_layer(layer: QgsMapLayer, product: str, label: RunLabel) -> None:
+    """Style a result, tell in its metadata what it is and how it was made, and remember its run; main thread."""
+    style_layer(layer, product, label.card)
+    layer.setMetadata(result_metadata(layer, product, label.card, label.attribution, label.record))
+    layer.setAttribution("; ".join(label.attribution))
+    if label.folder is not None:
+        remember_run(layer, label.folder)
     layer.triggerRepaint()
-
-
-def _metadata(product: str, card: Card, attribution: Sequence[str]) -> QgsLayerMetadata:
-    metadata = QgsLayerMetadata()
-    metadata.setType("dataset")
-    metadata.setTitle(f"{card.label}: {BY_NAME[product].title}")
-    parts = (
-        BY_NAME[product].help,
-        card.description,
-        card.notice,
-        f"Model: {card.name} {card.version}".strip(),
-        card.source,
-    )
-    metadata.setAbstract("\n\n".join(part for part in parts if part))
-    metadata.setRights(list(attribution))
-    metadata.setLicenses([card.license] if card.license else [])
-    metadata.addHistoryItem("Made with Fusion Mapper; the file's own tags name model hash, sources, grid and settings.")
-    return metadata
+    herald.layer_finished.emit(layer)
 
 
 @dataclass(frozen=True)
@@ -153,8 +143,16 @@ class RunLabel:
     card: Card
     title: str
     attribution: tuple[str, ...] = ()
+    folder: Optional[Path] = None
+    """The run's folder."""
+    record: Optional[RunRecord] = None
     key: str = field(default_factory=lambda: secrets.token_hex(8))
     """Tells two runs of one title and minute apart."""
+
+
+def run_label(card: Card, title: str, attribution: Sequence[str], folder: Optional[Path]) -> RunLabel:
+    """The label of a run that has just ended in `folder`; raises RequestError where its record cannot be read."""
+    return RunLabel(card, title, tuple(attribution), folder, read_record(folder) if folder else None)
 
 
 class ProductFinisher(QgsProcessingLayerPostProcessorInterface):
@@ -173,7 +171,7 @@ class ProductFinisher(QgsProcessingLayerPostProcessorInterface):
     ) -> None:
         # Where the project already shows this file, QGIS takes that layer, which still reads what was overwritten.
         layer.reload()
-        finish_layer(layer, self._product, self._label.card, self._label.attribution)
+        finish_layer(layer, self._product, self._label)
         layer.setName(BY_NAME[self._product].title)
         project = context.project()
         node = project.layerTreeRoot().findLayer(layer.id()) if project else None
@@ -182,6 +180,7 @@ class ProductFinisher(QgsProcessingLayerPostProcessorInterface):
 
     def _move(self, node: QgsLayerTreeLayer, group: QgsLayerTreeGroup) -> None:
         moved = node.clone()
+        caption_legend(moved, self._product, self._label.card)
         moved.setItemVisibilityChecked(BY_NAME[self._product].shown)
         moved.setExpanded(BY_NAME[self._product].shown)
         group.insertChildNode(_place(group, self._product), moved)

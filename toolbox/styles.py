@@ -7,11 +7,14 @@ from typing import Union
 from qgis.core import (
     QgsCategorizedSymbolRenderer,
     QgsColorRamp,
+    QgsColorRampLegendNodeSettings,
     QgsColorRampShader,
     QgsFeatureRenderer,
     QgsFillSymbol,
     QgsGradientColorRamp,
+    QgsLayerTreeLayer,
     QgsMapLayer,
+    QgsMapLayerLegendUtils,
     QgsPalettedRasterRenderer,
     QgsRasterBandStats,
     QgsRasterLayer,
@@ -31,6 +34,8 @@ from ..models.palette import class_color
 _SAMPLE = 62500
 #: Steps of a ramp's legend.
 _STEPS = 5
+#: Products from 0 to 1 and their ramps; of probabilities, the first class is shown.
+_SHARES = {"confidence": "viridis", "entropy": "magma", "probabilities": "viridis"}
 #: The tasks whose head a product is of.
 _TASKS = {
     "classes": ("semantic-segmentation", "field-boundaries"),
@@ -43,15 +48,17 @@ CLASS_COLUMN = "class"
 
 
 def style_layer(layer: QgsMapLayer, product: str, card: Card) -> None:
-    """Give a result its look; a product without one (probabilities, the stack) keeps QGIS's own."""
+    """Give a result its look; a product without one (the stack) keeps QGIS's own."""
     renderer = _renderer(layer, product, card)
     if renderer is not None:
         layer.setRenderer(renderer)
 
 
 def _renderer(layer: QgsMapLayer, product: str, card: Card) -> Union[QgsRasterRenderer, QgsFeatureRenderer, None]:
-    if product in ("confidence", "entropy"):
-        return value_renderer(layer, (0.0, 1.0), QgsGradientColorRamp(QColor("#000000"), QColor("#ffffff")))
+    if product in _SHARES:
+        return value_renderer(layer, (0.0, 1.0), ramp_named(_SHARES[product]))
+    if product == "missing":
+        return missing_renderer(layer)
     output = next((output for output in card.outputs if output.task in _TASKS.get(product, ())), None)
     if output is None:
         return None
@@ -73,6 +80,23 @@ def class_renderer(layer: QgsRasterLayer, output: Output) -> QgsPalettedRasterRe
     return QgsPalettedRasterRenderer(layer.dataProvider(), 1, classes)
 
 
+def missing_renderer(layer: QgsRasterLayer) -> QgsPalettedRasterRenderer:
+    """Where the first optional layer was missing; where it was there, nothing."""
+    classes = [QgsPalettedRasterRenderer.Class(1, QColor("#d55e00"), "Missing")]
+    return QgsPalettedRasterRenderer(layer.dataProvider(), 1, classes)
+
+
+def caption_legend(node: QgsLayerTreeLayer, product: str, card: Card) -> None:
+    """Head a raster's legend with what it shows, in place of QGIS's "Band 1: ... (Palette)"."""
+    layer = node.layer()
+    if not isinstance(layer, QgsRasterLayer) or product == "stack":
+        return
+    output = next((output for output in card.outputs if output.task in _TASKS.get(product, ())), None)
+    text = (output.title or output.name) if output else layer.dataProvider().generateBandName(1).partition(": ")[2]
+    if text:
+        QgsMapLayerLegendUtils.setLegendNodeUserLabel(node, 0, text)
+
+
 def polygon_renderer(output: Output) -> QgsCategorizedSymbolRenderer:
     """One category a class; polygons are drawn with a thin outline of the same hue, so that neighbours stay apart."""
     categories = []
@@ -87,14 +111,14 @@ def polygon_renderer(output: Output) -> QgsCategorizedSymbolRenderer:
 
 
 def parcel_renderer(output: Output) -> QgsSingleSymbolRenderer:
-    """Every parcel as an outline in the colour of the field class, lightly filled."""
-    index, info = next(pair for pair in enumerate(output.classes) if pair[1].value == output.field)
-    color = QColor(class_color(info, index))
+    """Every parcel lightly filled in the field class's colour and outlined in that of the boundaries."""
+    colors = {info.value: QColor(class_color(info, index)) for index, info in enumerate(output.classes)}
+    fill, outline = colors[output.field], colors[output.boundary]
     symbol = QgsFillSymbol.createSimple(
         {
-            "color": f"{color.red()},{color.green()},{color.blue()},70",
-            "outline_color": color.darker(180).name(),
-            "outline_width": "0.3",
+            "color": f"{fill.red()},{fill.green()},{fill.blue()},60",
+            "outline_color": outline.name(),
+            "outline_width": "0.35",
         }
     )
     return QgsSingleSymbolRenderer(symbol)
@@ -107,6 +131,10 @@ def value_renderer(
     low, high = limits
     shade = QgsColorRampShader(low, high, ramp.clone())
     shade.setColorRampType(QgsColorRampShader.Type.Interpolated)
+    if units:
+        legend = QgsColorRampLegendNodeSettings()
+        legend.setSuffix(f" {units}")
+        shade.setLegendSettings(legend)
     shade.setColorRampItemList(
         [
             QgsColorRampShader.ColorRampItem(value, ramp.color(step / (_STEPS - 1)), f"{value:g} {units}".strip())

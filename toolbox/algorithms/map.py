@@ -23,8 +23,8 @@ from ...inference.job import Compute, GridSpec, Outputs
 from ...models.card import Card
 from ..matching import Given, match
 from ..models import ModelChoice
-from ..products import BY_NAME, PRODUCTS, Product, natural_products, possible_products
-from ..results import ATTRIBUTION, RunLabel, finish_when_loaded, load_when_done, run_title
+from ..products import ATTRIBUTION, BY_NAME, PRODUCTS, Product, natural_products, possible_products
+from ..results import RunLabel, finish_when_loaded, load_when_done, run_label, run_title
 from ..runs import RunRequest, new_run_folder, refuse_elsewhere, refuse_endless
 from ..sources import VectorInput
 from .base import FeedbackListener, FusionAlgorithm, is_chosen, temporary_folder, tr, wants_loading
@@ -150,13 +150,9 @@ class MapAlgorithm(FusionAlgorithm):
         outputs = self._outputs(collected.outputs, card, parameters, context, listener)
         request = collected.as_request(model.path, card, outputs, context.transformContext())
         done = self.run_engine(request, listener)
-        label = RunLabel(card, run_title(card, collected.place), done.attribution)
+        label = run_label(card, run_title(card, collected.place), done.attribution, done.folder)
         self._load(done.products, label, parameters, context)
-        return {
-            "FOLDER": str(done.folder),
-            ATTRIBUTION: "; ".join(done.attribution),
-            **{BY_NAME[name].parameter: path for name, path in done.products.items()},
-        }
+        return done.answer()
 
     def _add_shaping(self) -> None:
         number = QgsProcessingParameterNumber
