@@ -1,9 +1,9 @@
-"""Cheap checks of a layer against a slot, from what QGIS already knows; the engine looks at the pixels later."""
+"""Cheap checks of layers against a slot, from what QGIS already knows; the engine looks at the pixels later."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from enum import IntEnum
 from typing import Optional
 
@@ -20,8 +20,12 @@ from qgis.core import (
 
 from ..inference.errors import RequestError
 from ..models.card import Card, Slot
-from ..toolbox.matching import Given, match
-from ..toolbox.sources import VectorInput, describe
+from ..toolbox.bands import in_order, told_apart
+from ..toolbox.matching import bands_needed
+from ..toolbox.radiometry import STORED, suggested
+from ..toolbox.sources import RasterInput, VectorInput, describe, quick_extent
+from ..toolbox.suiting import vector_suits
+from .chosen import Chosen
 from .ground import pixel_size
 from .wording import metres_text, tr
 
@@ -47,28 +51,44 @@ class Verdict:
     text: str = ""
 
 
-def judge(slot: Slot, card: Card, layers: Sequence[QgsMapLayer], area: Optional[QgsReferencedRectangle]) -> Verdict:
-    """The gravest thing to say about the layers chosen for a slot; `area` is what is to be mapped."""
-    if not layers:
+FITS = Verdict(Level.FITS)
+
+
+def judge(slot: Slot, card: Card, chosen: Chosen, area: Optional[QgsReferencedRectangle]) -> Verdict:
+    """The gravest thing to say about what is chosen for a slot; `area` is what is to be mapped."""
+    if not chosen.layers:
         return _nothing_chosen(slot)
-    found = [_judge_layer(slot, card, layer) for layer in layers]
-    if area is not None:
-        found.append(_judge_coverage(slot, layers, area))
+    found = [_judge_layer(layer) for layer in chosen.layers]
     if all(verdict.level is not Level.CANNOT for verdict in found):
-        found.append(_judge_fit(slot, card, layers))
+        found += _judge_usable(slot, card, chosen)
+        if area is not None:
+            found.append(_judge_coverage(slot, chosen.layers, area))
     return max(found, key=lambda verdict: verdict.level)
 
 
-def _judge_fit(slot: Slot, card: Card, layers: Sequence[QgsMapLayer]) -> Verdict:
-    """What the toolbox's own matching says of the layers."""
+def _judge_usable(slot: Slot, card: Card, chosen: Chosen) -> list[Verdict]:
+    """What is found of layers that can be opened."""
     try:
-        plain = [describe(layer) for layer in layers]
-        vectors = tuple(layer for layer in plain if isinstance(layer, VectorInput))
-        bound = tuple((slot.name, layer, ()) for layer in plain if slot.role == "osm" or layer not in vectors)
-        found = match(replace(card, slots=(slot,)), Given(osm=() if slot.role == "osm" else vectors, bound=bound))
+        plain = {layer.id(): describe(layer) for layer in chosen.layers}
     except RequestError as problem:
-        return Verdict(Level.CANNOT, str(problem))
-    return Verdict(Level.NOTE, " ".join(found.warnings)) if found.warnings else Verdict(Level.FITS)
+        return [Verdict(Level.CANNOT, str(problem))]
+    vectors = [one for one in plain.values() if isinstance(one, VectorInput)]
+    found = [_judge_vectors(slot, vectors)] if vectors else []
+    for raster in chosen.rasters:
+        found += [_judge_radiometry(slot, chosen, plain[raster.id()]), _judge_resolution(slot, card, raster)]
+        if not chosen.bands:
+            found.append(_judge_bands(slot, plain[raster.id()]))
+    return found
+
+
+def _judge_vectors(slot: Slot, vectors: Sequence[VectorInput]) -> Verdict:
+    suitings = [vector_suits(slot, vector) for vector in vectors]
+    lost = [(vector, suiting) for vector, suiting in zip(vectors, suitings) if not suiting.suits]
+    if not lost:
+        return FITS
+    text = tr("{layer} is not used. {reason}.").format(layer=lost[0][0].name, reason=lost[0][1].reason)
+    useless = slot.role == "osm" and slot.missing == "required" and len(lost) == len(vectors)
+    return Verdict(Level.CANNOT if useless else Level.NOTE, text)
 
 
 def _nothing_chosen(slot: Slot) -> Verdict:
@@ -77,31 +97,51 @@ def _nothing_chosen(slot: Slot) -> Verdict:
     return Verdict(Level.NOTE, tr("Optional. The map will be made without it."))
 
 
-def _judge_layer(slot: Slot, card: Card, layer: QgsMapLayer) -> Verdict:
+def _judge_layer(layer: QgsMapLayer) -> Verdict:
     if not layer.isValid():
         text = tr("{layer} cannot be opened; repair its data source or choose another layer.")
         return Verdict(Level.CANNOT, text.format(layer=layer.name()))
     if not layer.crs().isValid():
         text = tr("{layer} has no CRS; set it in the layer's properties.")
         return Verdict(Level.CANNOT, text.format(layer=layer.name()))
-    if isinstance(layer, QgsRasterLayer):
-        return max(_judge_bands(slot, layer), _judge_resolution(slot, card, layer), key=lambda v: v.level)
-    return Verdict(Level.FITS)
+    return FITS
 
 
-def _judge_bands(slot: Slot, layer: QgsRasterLayer) -> Verdict:
-    if slot.role not in ("imagery", "raster") or layer.bandCount() >= len(slot.channels):
-        return Verdict(Level.FITS)
-    text = tr("{layer} has too few bands ({has}); the model needs {names}.")
+def _judge_bands(slot: Slot, raster: RasterInput) -> Verdict:
+    """Whether the bands that the channels take are there, and known, where the user named none."""
+    needed, has = bands_needed(slot), len(raster.colour_bands)
     names = ", ".join(channel.name for channel in slot.channels)
-    return Verdict(Level.CANNOT, text.format(layer=layer.name(), has=layer.bandCount(), names=names))
+    if has < needed <= len(raster.bands):
+        text = tr("{layer} calls a band alpha; if it is one of {names}, say so in Bands…")
+        return Verdict(Level.CANNOT, text.format(layer=raster.name, names=names))
+    if has < needed:
+        text = tr("{layer} has too few bands ({has}); the model needs {names}.")
+        return Verdict(Level.CANNOT, text.format(layer=raster.name, has=has, names=names))
+    taken = in_order(needed, raster)
+    if not taken.guessed or (slot.role in ("imagery", "raster") and told_apart(slot, [raster])):
+        return FITS
+    if slot.role not in ("imagery", "raster"):
+        return Verdict(
+            Level.NOTE, tr("{layer} has {has} bands; the first is taken.").format(layer=raster.name, has=has)
+        )
+    text = tr("{layer} has {has} bands; {bands} are taken as {names}. Choose others in Bands… if that is wrong.")
+    numbers = ", ".join(str(band) for _, band in taken.bands)
+    return Verdict(Level.NOTE, text.format(layer=raster.name, has=has, bands=numbers, names=names))
+
+
+def _judge_radiometry(slot: Slot, chosen: Chosen, raster: RasterInput) -> Verdict:
+    said = suggested(slot, raster)
+    if said is None or chosen.radiometry != STORED:
+        return FITS
+    text = tr("{reason}. Choose “{radiometry}” in Bands…")
+    return Verdict(Level.NOTE, text.format(reason=said.reason, radiometry=tr(said.radiometry.title)))
 
 
 def _judge_resolution(slot: Slot, card: Card, layer: QgsRasterLayer) -> Verdict:
     wanted = slot.gsd or card.gsd
     size = pixel_size(layer)
     if wanted is None or size is None or slot.role == "prior" or 1 / COARSE < size / wanted < COARSE:
-        return Verdict(Level.FITS)
+        return FITS
     if size > wanted and slot.role == "dem":
         text = tr("{size} elevation for a model trained with {wanted}; slopes will be smooth.")
     elif size > wanted:
@@ -113,8 +153,15 @@ def _judge_resolution(slot: Slot, card: Card, layer: QgsRasterLayer) -> Verdict:
 
 def _judge_coverage(slot: Slot, layers: Sequence[QgsMapLayer], area: QgsReferencedRectangle) -> Verdict:
     share = max((covered_share(layer, area) for layer in layers), default=0.0)
-    if share >= WHOLE or (share > 0 and any(isinstance(layer, QgsVectorLayer) for layer in layers)):
-        return Verdict(Level.FITS)
+    if share > 0 and any(isinstance(layer, QgsVectorLayer) for layer in layers):
+        return FITS
+    return coverage_verdict(slot, share)
+
+
+def coverage_verdict(slot: Slot, share: float) -> Verdict:
+    """What it means that layers cover this share (0 to 1) of the area."""
+    if share >= WHOLE:
+        return FITS
     if share == 0 and slot.missing == "required":
         return Verdict(Level.CANNOT, tr("The layer does not touch the area; move the map or choose another layer."))
     if share == 0:
@@ -127,11 +174,12 @@ def _judge_coverage(slot: Slot, layers: Sequence[QgsMapLayer], area: QgsReferenc
 
 
 def covered_share(layer: QgsMapLayer, area: QgsReferencedRectangle) -> float:
-    """Share (0 to 1) of the area that lies within the layer's bounding box; 1 where that cannot be told."""
+    """Share (0 to 1) of the area that lies within the layer's bounding box; 1 where that cannot be told at once."""
+    extent = quick_extent(layer) if isinstance(layer, QgsVectorLayer) else layer.extent()
     target = in_crs_of(layer, area)
-    if target is None or target.isEmpty():
+    if extent is None or target is None or target.isEmpty():
         return 1.0
-    common = target.intersect(layer.extent())
+    common = target.intersect(extent)
     return 0.0 if common.isEmpty() else common.area() / target.area()
 
 

@@ -37,6 +37,7 @@ def make_request(
         prior=_of_role(rows, "prior"),
         products={name: str(folder / PRODUCTS[name]) for name in results.products()},
         SLOTS=_slot_lines(rows),
+        RADIOMETRY=_radiometry_lines(rows),
         FOLDER=str(folder),
         DEVICE=results.device(),
         MINIMUM_AREA=results.smallest_polygon(),
@@ -56,7 +57,7 @@ def _run_folder(parent: Optional[str]) -> Path:
 def _alone(row: SlotRow, rows: Sequence[SlotRow]) -> bool:
     """Whether the row's layers can be given by their role alone."""
     same = [other for other in rows if other.slot.role == row.slot.role]
-    return len(same) == 1 and row.slot.role in ("imagery", "dem", "prior")
+    return len(same) == 1 and row.slot.role in ("imagery", "dem", "prior") and not row.chosen().bands
 
 
 def _of_role(rows: Sequence[SlotRow], role: str) -> list[QgsMapLayer]:
@@ -74,6 +75,10 @@ def _vectors(rows: Sequence[SlotRow]) -> list[QgsMapLayer]:
 
 
 def _slot_lines(rows: Sequence[SlotRow]) -> str:
-    """Where several slots have one role, which layer goes to which."""
+    """Where several slots have one role, or bands were named, which layers and bands go to which slot."""
     shared = [row for row in rows if not _alone(row, rows)]
-    return "\n".join(f"{row.slot.name}={layer.id()}" for row in shared for layer in _rasters(row))
+    return "\n".join(line for row in shared for line in row.chosen().slot_lines(row.slot.name))
+
+
+def _radiometry_lines(rows: Sequence[SlotRow]) -> str:
+    return "\n".join(line for row in rows for line in row.chosen().radiometry_lines(row.slot.name))

@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Optional
 
-from qgis.core import QgsMapLayer, QgsReferencedRectangle
-from qgis.PyQt.QtCore import pyqtSignal
+from qgis.core import QgsMapLayer, QgsProject, QgsReferencedRectangle
+from qgis.PyQt.QtCore import QTimer, pyqtSignal
 from qgis.PyQt.QtWidgets import QVBoxLayout, QWidget
 
-from ..models.card import Card
-from .preflight import Level
+from ..models.card import Card, Slot
+from ..toolbox.sources import RasterInput, VectorInput
+from ..toolbox.suiting import Suiting, raster_suits, vector_suits
+from .preflight import Level, Verdict
+from .project_layers import Plain, described_layers
 from .slot_row import SlotRow
 from .widgets import take_away
 from .wording import tr
@@ -26,6 +30,13 @@ class SlotList(QWidget):
         self._layout = QVBoxLayout(self)
         self._layout.setContentsMargins(0, 0, 0, 0)
         self._layout.setSpacing(4)
+        self._offers = QTimer(self)
+        self._offers.setSingleShot(True)
+        self._offers.setInterval(0)
+        self._offers.timeout.connect(self.offer_layers)
+        # Later, since layers are told of before they are in the layer tree.
+        QgsProject.instance().layersAdded.connect(self._on_layers_changed)
+        QgsProject.instance().layersRemoved.connect(self._on_layers_changed)
 
     def rows(self) -> list[SlotRow]:
         """The rows, in the order of the card's slots."""
@@ -41,22 +52,35 @@ class SlotList(QWidget):
             self._layout.addWidget(row)
             row.choice_changed.connect(self.choice_changed)
         self._line_up()
+        self.offer_layers()
 
     def focus_chain(self) -> list[QWidget]:
         """What the Tab key goes through, in order."""
-        return [choice for row in self._rows for choice in row.choices]
+        return [widget for row in self._rows for widget in row.focus_chain()]
+
+    def offer_layers(self) -> None:
+        """Have each row offer the layers of the project that could serve it."""
+        plain = [plain for _, plain in described_layers()]
+        for row in self._rows:
+            row.offer(_suitings(row.slot, plain))
 
     def judge(self, area: Optional[QgsReferencedRectangle]) -> None:
         """Look at all chosen layers again."""
         for row in self._rows:
             row.judge(area)
 
+    def show_thorough(self, verdicts: Mapping[str, Verdict]) -> None:
+        """Show what the engine found, by slot name; slots that it did not look at keep the cheap verdict."""
+        for row in self._rows:
+            row.show_thorough(verdicts.get(row.slot.name))
+
     def reference(self) -> Optional[QgsMapLayer]:
         """The layer that gives the run its grid: that of the first imagery slot, else of the first raster slot."""
         for roles in (("imagery",), ("raster", "dem", "prior")):
             for row in self._rows:
-                if row.slot.role in roles and row.layers():
-                    return row.layers()[0]
+                layers = row.layers() if row.slot.role in roles else []
+                if layers:
+                    return layers[0]
         return None
 
     def problem(self) -> str:
@@ -73,3 +97,12 @@ class SlotList(QWidget):
         widest = max((row.title_width() for row in self._rows), default=0)
         for row in self._rows:
             row.set_title_width(widest)
+
+    def _on_layers_changed(self, _layers: object) -> None:
+        self._offers.start()
+
+
+def _suitings(slot: Slot, layers: list[Plain]) -> dict[str, Suiting]:
+    rasters = [one for one in layers if isinstance(one, RasterInput)]
+    found = {one.id: raster_suits(slot, one, rasters) for one in rasters} if slot.role != "osm" else {}
+    return {**found, **{one.id: vector_suits(slot, one) for one in layers if isinstance(one, VectorInput)}}

@@ -2,22 +2,33 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Optional, Union
 
-from qgis.core import QgsMapLayer, QgsReferencedRectangle
-from qgis.PyQt.QtCore import pyqtSignal
-from qgis.PyQt.QtWidgets import QGridLayout, QLabel, QWidget
+from qgis.core import QgsMapLayer, QgsProject, QgsRasterLayer, QgsReferencedRectangle
+from qgis.PyQt.QtCore import QEvent, Qt, pyqtSignal
+from qgis.PyQt.QtWidgets import QGridLayout, QLabel, QToolButton, QWidget
 
 from ..models.card import Card, Slot
+from ..toolbox.bands import companions
+from ..toolbox.radiometry import ROLES, STORED
+from ..toolbox.sources import RasterInput
+from ..toolbox.suiting import Suiting
+from .band_dialog import NO_SETTINGS, BandDialog, BandSettings, Place
+from .chosen import Chosen
 from .layer_choice import RasterChoice, VectorChoice
-from .preflight import Level, Verdict, judge
-from .wording import slot_title, tr
+from .preflight import FITS, Level, Verdict, judge
+from .project_layers import described, described_layers
+from .wording import DOT, slot_title, theme_icon, tr
 
-#: Told apart by shape as well as by colour.
-_SIGNS = {Level.FITS: ("●", "#2e8b57"), Level.NOTE: ("◐", "#c27c0e"), Level.CANNOT: ("○", "#c0392b")}
+#: Told apart by shape as well as by colour; the colours are for light and for dark palettes.
+_SIGNS = {
+    Level.FITS: ("●", "#2e8b57", "#5fc98f"),
+    Level.NOTE: ("◐", "#a8690a", "#e8b04b"),
+    Level.CANNOT: ("○", "#c0392b", "#ff8a7a"),
+}
 #: Where verdicts of all rows begin, so that they line up under their layer.
-_SIGN_COLUMN, _TITLE_COLUMN, _CHOICE_COLUMN = 0, 1, 2
+_SIGN_COLUMN, _TITLE_COLUMN, _CHOICE_COLUMN, _BUTTON_COLUMN = 0, 1, 2, 3
 
 
 class SlotRow(QWidget):
@@ -31,36 +42,77 @@ class SlotRow(QWidget):
         self.card = card
         self.by_hand = False
         """True once the user chose: from then on nothing is matched by itself."""
-        self.verdict = Verdict(Level.FITS)
+        self.verdict = FITS
+        self._settings = NO_SETTINGS
+        self._sisters: tuple[Place, ...] = ()
+        self._cheap = FITS
+        self._thorough: Optional[Verdict] = None
+        self._reason = ""
+        self._dialog: Optional[BandDialog] = None
         self.setObjectName("FusionMapperSlot_" + slot.name)
         self._sign = QLabel(self)
         self._title = QLabel(self)
         self._verdict = QLabel(self)
+        self._bands = QToolButton(self)
         self.choices = self._make_choices()
         self._fill_title()
+        self._prepare()
         self._lay_out()
+
+    def chosen(self) -> Chosen:
+        """The layers of this row, with the bands that were named or that sister files give."""
+        layers = [layer for choice in self.choices for layer in choice.layers()]
+        rasters = tuple(layer for layer in layers if isinstance(layer, QgsRasterLayer))
+        vectors = tuple(layer for layer in layers if not isinstance(layer, QgsRasterLayer))
+        bands = _present(self._settings.bands) or _present(self._sisters)
+        if bands:
+            rasters = tuple({raster.id(): raster for raster, _ in bands}.values())
+        return Chosen(rasters, vectors, bands, self._settings.radiometry)
 
     def layers(self) -> list[QgsMapLayer]:
         """All layers chosen in this row."""
-        return [layer for choice in self.choices for layer in choice.layers()]
+        return list(self.chosen().layers)
 
-    def choose(self, layers: Sequence[QgsMapLayer], reason: str = "") -> None:
+    def choose(self, layers: Sequence[QgsMapLayer], reason: str = "", settings: BandSettings = NO_SETTINGS) -> None:
         """Choose these layers; `reason` says why they were found to match."""
+        self._reason = reason
         for choice in self.choices:
             choice.choose(layers)
-            choice.setToolTip(reason or self._hint())
+        self._settings = settings
+        self._tell_choice()
+
+    def offer(self, suitings: Mapping[str, Suiting]) -> None:
+        """Offer the layers (by id) that could serve; of the others say why not."""
+        for choice in self.choices:
+            choice.offer(suitings)
+        self._tell_choice()
 
     def judge(self, area: Optional[QgsReferencedRectangle]) -> Verdict:
         """Look at the chosen layers and show what is found; `area` is what is to be mapped."""
-        self.verdict = judge(self.slot, self.card, self.layers(), area)
-        sign, color = _SIGNS[self.verdict.level]
-        self._sign.setText(sign)
-        self._sign.setStyleSheet("color: " + color)
-        self._sign.setToolTip(self.verdict.text or tr("The layer suits the model."))
-        self._sign.setAccessibleName(self._sign.toolTip())
-        self._verdict.setText(self.verdict.text)
-        self._verdict.setVisible(bool(self.verdict.text))
+        self._cheap = judge(self.slot, self.card, self.chosen(), area)
+        self._show_verdict()
         return self.verdict
+
+    def show_thorough(self, verdict: Optional[Verdict]) -> None:
+        """Show what the engine found in the layers' pixels; None while it has not looked at this choice."""
+        self._thorough = verdict
+        self._show_verdict()
+
+    def open_bands(self) -> None:
+        """Let the user say which bands are the model's channels, and how their numbers are read."""
+        main = self._main()
+        if main is None or self._dialog is not None:
+            return
+        rasters = [plain for _, plain in described_layers() if isinstance(plain, RasterInput)]
+        now = BandSettings(tuple((layer.id(), band) for layer, band in self.chosen().bands), self._settings.radiometry)
+        self._dialog = BandDialog(self.slot, self.title(), main, rasters, now, self)
+        self._dialog.finished.connect(self._on_bands_finished)
+        self._dialog.open()
+
+    def focus_chain(self) -> list[QWidget]:
+        """What the Tab key goes through, in order."""
+        first, *others = self.choices
+        return [first, *([self._bands] if self.slot.role in ROLES else []), *others]
 
     def title(self) -> str:
         """What the slot is called on the panel."""
@@ -74,6 +126,26 @@ class SlotRow(QWidget):
         """Give the title this many pixels, so that it lines up with other rows'."""
         self._title.setMinimumWidth(width)
 
+    def changeEvent(self, event: QEvent) -> None:
+        super().changeEvent(event)
+        # Children may not be there yet, nor any more.
+        if event.type() == QEvent.Type.PaletteChange and hasattr(self, "choices"):
+            self._show_verdict()
+
+    def _main(self) -> Optional[RasterInput]:
+        """The raster of the combo box, in plain values; None where nothing usable is chosen."""
+        layers = self.choices[0].layers() if isinstance(self.choices[0], RasterChoice) else []
+        plain = described(layers[0]) if layers else None
+        return plain if isinstance(plain, RasterInput) else None
+
+    def _find_sisters(self) -> tuple[Place, ...]:
+        """The bands of a scene that comes as one file a band, where one of its files is chosen."""
+        main = self._main() if self.slot.role in ROLES and len(self.slot.channels) > 1 else None
+        if main is None or len(main.bands) > 1:
+            return ()
+        others = [plain for _, plain in described_layers() if isinstance(plain, RasterInput)]
+        return tuple((one.id, band) for one, band in companions(self.slot, main, others))
+
     def _make_choices(self) -> list[Union[RasterChoice, VectorChoice]]:
         choices: list[Union[RasterChoice, VectorChoice]] = []
         if self.slot.role != "osm":
@@ -84,8 +156,7 @@ class SlotRow(QWidget):
             kind = "Vectors_" if isinstance(choice, VectorChoice) else "Raster_"
             choice.setObjectName("FusionMapper" + kind + self.slot.name)
             choice.setAccessibleName(self.title())
-            choice.setToolTip(self._hint())
-            choice.choice_changed.connect(self.choice_changed)
+            choice.choice_changed.connect(self._on_choice_changed)
             choice.chosen_by_hand.connect(self._on_chosen_by_hand)
         return choices
 
@@ -99,17 +170,31 @@ class SlotRow(QWidget):
             hint = hint.format(names=", ".join(channel.name for channel in self.slot.channels))
         return hint
 
+    def _prepare(self) -> None:
+        self._sign.setObjectName("FusionMapperSign_" + self.slot.name)
+        self._verdict.setWordWrap(True)
+        self._verdict.setTextFormat(Qt.TextFormat.PlainText)
+        self._verdict.setObjectName("FusionMapperVerdict_" + self.slot.name)
+        font = self._verdict.font()
+        font.setPointSizeF(font.pointSizeF() * 0.9)
+        self._verdict.setFont(font)
+        self._verdict.hide()
+        self._bands.setObjectName("FusionMapperBands_" + self.slot.name)
+        self._bands.setIcon(theme_icon("styleicons/multibandcolor.svg"))
+        self._bands.setAutoRaise(True)
+        self._bands.setFocusPolicy(Qt.FocusPolicy.StrongFocus)
+        self._bands.setAccessibleName(tr("Bands of {slot}").format(slot=self.title()))
+        self._bands.setToolTip(tr("Bands… Which bands the model takes, and how their numbers are read"))
+        self._bands.clicked.connect(self.open_bands)
+        self._bands.setVisible(self.slot.role in ROLES)
+        self._tell_choice()
+
     def _fill_title(self) -> None:
         required = self.slot.missing == "required"
         self._title.setText("&" + self.title().replace("&", "&&") + ("" if not required else " *"))
         self._title.setBuddy(self.choices[0])
         hint = tr("Required") if required else tr("Optional")
-        self._title.setToolTip(self.slot.description or hint)
-        self._verdict.setWordWrap(True)
-        self._verdict.setObjectName("FusionMapperVerdict_" + self.slot.name)
-        font = self._verdict.font()
-        font.setPointSizeF(font.pointSizeF() * 0.9)
-        self._verdict.setFont(font)
+        self._title.setToolTip(DOT.join(text for text in (hint, self.slot.description) if text))
 
     def _lay_out(self) -> None:
         grid = QGridLayout(self)
@@ -120,8 +205,72 @@ class SlotRow(QWidget):
         grid.addWidget(self._title, 0, _TITLE_COLUMN)
         for row, choice in enumerate(self.choices):
             grid.addWidget(choice, row, _CHOICE_COLUMN)
-        grid.addWidget(self._verdict, len(self.choices), _TITLE_COLUMN, 1, 2)
+        grid.addWidget(self._bands, 0, _BUTTON_COLUMN)
+        grid.addWidget(self._verdict, len(self.choices), _TITLE_COLUMN, 1, 3)
         grid.setColumnStretch(_CHOICE_COLUMN, 1)
+
+    def _tell_choice(self) -> None:
+        """Why the layers were chosen and others are not offered, in the tooltip."""
+        self._sisters = self._find_sisters()
+        for choice in self.choices:
+            left_out = choice.left_out_text() if isinstance(choice, RasterChoice) else ""
+            choice.setToolTip("\n\n".join(text for text in (self._reason or self._hint(), left_out) if text))
+        self._bands.setEnabled(self._main() is not None)
+
+    def _show_verdict(self) -> None:
+        """The graver of what QGIS and the engine found; of equally grave ones the engine's, which saw the pixels."""
+        found = [self._cheap] if self._thorough is None else [self._thorough, self._cheap]
+        self.verdict = max(found, key=lambda verdict: verdict.level)
+        sign, light, dark = _SIGNS[self.verdict.level]
+        palette = self.palette()
+        is_dark = palette.window().color().lightness() < palette.windowText().color().lightness()
+        self._sign.setText(sign)
+        self._sign.setStyleSheet("color: " + (dark if is_dark else light))
+        everything = dict.fromkeys(verdict.text for verdict in found if verdict.text)
+        self._sign.setToolTip("\n".join(everything) or tr("The layer suits the model."))
+        self._sign.setAccessibleName(self._sign.toolTip())
+        text = "\n".join(line for line in (self._told(), self.verdict.text) if line)
+        self._verdict.setText(text)
+        self._verdict.setVisible(bool(text))
+
+    def _told(self) -> str:
+        """What was set under Bands…, or follows from sister files, in one line."""
+        chosen = self.chosen()
+        parts = [_bands_text(chosen)] if chosen.bands else []
+        if chosen.rasters and chosen.radiometry != STORED:
+            parts.append(tr(chosen.radiometry.title))
+        return DOT.join(parts)
+
+    def _on_choice_changed(self) -> None:
+        # Named bands and the way their numbers are read belong to the layer that was there.
+        self._settings = NO_SETTINGS
+        self._thorough = None
+        self._tell_choice()
+        self.choice_changed.emit()
 
     def _on_chosen_by_hand(self) -> None:
         self.by_hand = True
+        self._reason = ""
+        self._tell_choice()
+
+    def _on_bands_finished(self, accepted: int) -> None:
+        dialog, self._dialog = self._dialog, None
+        if accepted:
+            self._settings = dialog.settings()
+            self.by_hand = True
+            self._thorough = None
+            self.choice_changed.emit()
+        dialog.deleteLater()
+
+
+def _present(places: Sequence[Place]) -> tuple[tuple[QgsRasterLayer, int], ...]:
+    """The places' layers; nothing unless the project still has all."""
+    found = tuple((QgsProject.instance().mapLayer(key), band) for key, band in places)
+    return found if all(layer is not None for layer, _ in found) else ()
+
+
+def _bands_text(chosen: Chosen) -> str:
+    if len(chosen.rasters) == 1:
+        return tr("Bands {numbers}").format(numbers=", ".join(str(band) for _, band in chosen.bands))
+    parts = [layer.name() if layer.bandCount() == 1 else f"{layer.name()} {band}" for layer, band in chosen.bands]
+    return tr("Bands {names}").format(names=", ".join(parts))

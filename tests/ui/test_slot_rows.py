@@ -6,7 +6,8 @@ import pytest
 from fusion_mapper.ui.layer_choice import RasterChoice, VectorChoice
 from fusion_mapper.ui.preflight import Level
 from fusion_mapper.ui.slot_list import SlotList
-from qgis.core import QgsCoordinateReferenceSystem, QgsRectangle, QgsReferencedRectangle
+from qgis.core import QgsCoordinateReferenceSystem, QgsRectangle, QgsReferencedRectangle, QgsVectorLayer
+from qgis.PyQt.QtCore import Qt
 
 
 @pytest.fixture
@@ -31,14 +32,54 @@ def test_slots_of_one_role_are_told_apart_by_their_date(slots, landcover):
     assert [row.title() for row in slots.rows()] == ["Imagery, spring", "Imagery, autumn"]
 
 
-def test_rows_offer_only_layers_of_their_kind(slots, aerial, elevation, roads, buildings):
-    imagery, osm, _ = slots.rows()
-    (rasters,), (vectors,) = imagery.choices, osm.choices
+def offered(choice) -> list[str]:
+    return [choice.itemText(index) for index in range(choice.count())]
+
+
+def settled(qtbot, slots) -> None:
+    """Layers are looked over once QGIS has put them into its layer tree."""
+    qtbot.waitUntil(lambda: not slots._offers.isActive())
+
+
+def test_rows_offer_only_layers_that_could_serve(qtbot, slots, aerial, elevation, roads, buildings):
+    settled(qtbot, slots)
+    imagery, osm, dem = slots.rows()
+    (rasters,), (vectors,), (heights,) = imagery.choices, osm.choices, dem.choices
     assert isinstance(rasters, RasterChoice)
     assert isinstance(vectors, VectorChoice)
-    offered = {rasters.layer(index) for index in range(rasters.count())} - {None}
-    assert offered == {aerial, elevation}
-    assert [vectors.itemText(index) for index in range(vectors.count())] == ["buildings", "roads"]
+    assert offered(rasters) == ["No layer", "3420B_2010_328_RGB", "Show All Layers"]
+    assert offered(heights) == ["No layer", "srtm_41_19", "Show All Layers"]
+    assert offered(vectors) == ["buildings", "roads"]
+
+
+def test_a_tooltip_says_why_a_layer_is_not_offered(qtbot, slots, aerial, elevation):
+    settled(qtbot, slots)
+    imagery, _, dem = slots.rows()
+    assert "srtm_41_19: It has 1 band; the model takes 3" in imagery.choices[0].toolTip()
+    assert "3420B_2010_328_RGB: It has 4 bands; an elevation model has one" in dem.choices[0].toolTip()
+
+
+def test_all_layers_are_shown_on_demand(qtbot, slots, aerial, elevation):
+    settled(qtbot, slots)
+    imagery = slots.rows()[0]
+    imagery.choose([aerial])
+    (rasters,) = imagery.choices
+    rasters.setCurrentIndex(rasters.findText("Show All Layers"))
+    rasters.activated.emit(rasters.currentIndex())
+    rasters.hidePopup()
+    assert offered(rasters) == ["No layer", "3420B_2010_328_RGB", "srtm_41_19"]
+    assert imagery.layers() == [aerial]
+    assert not imagery.by_hand
+
+
+def test_vector_layers_that_suit_stand_first_and_say_why(qtbot, slots, project, swellendam, roads, buildings):
+    project.addMapLayer(QgsVectorLayer(str(swellendam / "places.shp"), "a place", "ogr"))
+    settled(qtbot, slots)
+    (vectors,) = slots.rows()[1].choices
+    assert offered(vectors) == ["buildings", "roads", "a place"]
+    reasons = [vectors.itemData(index, Qt.ItemDataRole.ToolTipRole) for index in range(3)]
+    assert reasons[1] == "It has the OSM attribute highway"
+    assert reasons[2].startswith("It has none of the attributes building, highway")
 
 
 def test_the_vector_list_follows_the_project(slots, project, roads, buildings):
