@@ -21,9 +21,11 @@ _SAMPLES, _SIDE = 5, 48
 _POINTS = 64
 
 
-def facts_of(files: Sequence[RasterFile], grid: Grid, read: Callable[[Window], Patch]) -> Facts:
+def facts_of(
+    files: Sequence[RasterFile], grid: Grid, read: Callable[[Window], Patch], samples: int = _SAMPLES
+) -> Facts:
     """Facts of the files that make up one source; the range is that of a sample, read through the source itself."""
-    minimum, maximum = sample_range(grid, read)
+    minimum, maximum = sample_range(grid, read, samples)
     gsds = {file.title: layer_gsd(file, grid) for file in files}
     known = [gsd for gsd in gsds.values() if gsd is not None]
     return Facts(
@@ -42,11 +44,15 @@ def facts_of(files: Sequence[RasterFile], grid: Grid, read: Callable[[Window], P
     )
 
 
-def sample_range(grid: Grid, read: Callable[[Window], Patch]) -> tuple[tuple[float, ...], tuple[float, ...]]:
-    """Lowest and highest valid value of each channel in windows spread evenly over the grid; empty when all nodata."""
+def sample_range(
+    grid: Grid, read: Callable[[Window], Patch], samples: int = _SAMPLES
+) -> tuple[tuple[float, ...], tuple[float, ...]]:
+    """Lowest and highest valid value of each channel in `samples` × `samples` windows spread evenly over the grid;
+    empty when all nodata.
+    """
     lows, highs = [], []
-    for row in _starts(grid.height):
-        for col in _starts(grid.width):
+    for row in _starts(grid.height, samples):
+        for col in _starts(grid.width, samples):
             patch = read(Window(row, col, min(_SIDE, grid.height), min(_SIDE, grid.width)))
             if patch.valid.any():
                 values = patch.data[:, patch.valid]
@@ -57,9 +63,9 @@ def sample_range(grid: Grid, read: Callable[[Window], Patch]) -> tuple[tuple[flo
     return tuple(map(float, np.min(lows, axis=0))), tuple(map(float, np.max(highs, axis=0)))
 
 
-def _starts(size: int) -> list[int]:
+def _starts(size: int, samples: int) -> list[int]:
     last = max(size - _SIDE, 0)
-    return sorted({round(last * i / (_SAMPLES - 1)) for i in range(_SAMPLES)})
+    return sorted({round(last * i / (samples - 1)) for i in range(samples)})
 
 
 def crs_name(crs: CRS) -> str:

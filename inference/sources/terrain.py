@@ -28,6 +28,8 @@ _FEET = {
 }
 #: A wider neighbourhood would make every window mostly halo.
 _MAX_REACH = 2048
+#: Windows along each axis at which the range of values is looked up: fewer than of other rasters, for the same reason.
+_SAMPLES = 3
 
 
 def open_terrain(slot: Slot, spec: SourceSpec, grid: Grid, context: Context) -> TerrainSource:
@@ -110,7 +112,7 @@ class TerrainSource:
         return max([1, *(int(reach.max()) for channel in wide for reach in self._reaches(channel, window))])
 
     def facts(self) -> Facts:
-        facts = facts_of(self._elevation.files, self._grid, self.read)
+        facts = facts_of(self._elevation.files, self._grid, self.read, _SAMPLES)
         return replace(facts, details={**facts.details, "metres": float(self._metres)})
 
     def fingerprint(self) -> str:
