@@ -19,14 +19,9 @@ from .chosen import Chosen
 from .layer_choice import RasterChoice, VectorChoice
 from .preflight import FITS, Level, Verdict, judge
 from .project_layers import described, described_layers
+from .signs import show_sign
 from .wording import DOT, slot_title, theme_icon, tr
 
-#: Told apart by shape as well as by colour; the colours are for light and for dark palettes.
-_SIGNS = {
-    Level.FITS: ("●", "#2e8b57", "#5fc98f"),
-    Level.NOTE: ("◐", "#a8690a", "#e8b04b"),
-    Level.CANNOT: ("○", "#c0392b", "#ff8a7a"),
-}
 #: Where verdicts of all rows begin, so that they line up under their layer.
 _SIGN_COLUMN, _TITLE_COLUMN, _CHOICE_COLUMN, _BUTTON_COLUMN = 0, 1, 2, 3
 
@@ -221,11 +216,7 @@ class SlotRow(QWidget):
         """The graver of what QGIS and the engine found; of equally grave ones the engine's, which saw the pixels."""
         found = [self._cheap] if self._thorough is None else [self._thorough, self._cheap]
         self.verdict = max(found, key=lambda verdict: verdict.level)
-        sign, light, dark = _SIGNS[self.verdict.level]
-        palette = self.palette()
-        is_dark = palette.window().color().lightness() < palette.windowText().color().lightness()
-        self._sign.setText(sign)
-        self._sign.setStyleSheet("color: " + (dark if is_dark else light))
+        show_sign(self._sign, self.verdict.level)
         everything = dict.fromkeys(verdict.text for verdict in found if verdict.text)
         self._sign.setToolTip("\n".join(everything) or tr("The layer suits the model."))
         self._sign.setAccessibleName(self._sign.toolTip())
