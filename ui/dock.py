@@ -23,6 +23,7 @@ from .options_page import PAGE
 from .preselect import fill_rows
 from .request import make_request
 from .result_picker import ResultPicker
+from .run_actions import RunActions
 from .run_banner import RunBanner
 from .run_list import RunList
 from .runs import RunModel, RunState
@@ -55,6 +56,7 @@ class FusionDock(QgsDockWidget):
         self._reason = QLabel(self)
         self._run = QPushButton(tr("&Run"), self)
         self._run_list = RunList(self.runs, self)
+        self.run_actions = RunActions(self.runs, self)
         self.engine = EngineLine(self.warm, self)
         self._banner = RunBanner(self.runs, iface.messageBar(), self)
         self._settled = QTimer(self)
@@ -78,6 +80,7 @@ class FusionDock(QgsDockWidget):
         self.model.close_down()
         self.first_steps.close_down()
         self._banner.close_down()
+        self.run_actions.close_down()
         self.warm.close_down()
         self._wait_for_tasks()
         self.runs.let_go()
@@ -144,8 +147,10 @@ class FusionDock(QgsDockWidget):
         self._run.clicked.connect(self._on_run)
         self.runs.run_ended.connect(self._on_run_ended)
         self.runs.event_heard.connect(self._on_event_heard)
-        self._run_list.details_asked.connect(self._on_details)
-        self._banner.details_asked.connect(self._on_details)
+        self.run_actions.follow(self._run_list)
+        self.run_actions.add_asked.connect(self._on_add_asked)
+        self.run_actions.trouble.connect(self._on_trouble)
+        self._banner.details_asked.connect(self.run_actions.show_log)
         QgsProject.instance().layersAdded.connect(self._on_layers_added)
 
     def _on_model_changed(self) -> None:
@@ -162,7 +167,7 @@ class FusionDock(QgsDockWidget):
     def _set_tab_order(self) -> None:
         parts = (self.first_steps, self.model, self.slots, self.area, self.results)
         chain = [widget for part in parts for widget in part.focus_chain()]
-        chain += [self._run, *self.tools.focus_chain()]
+        chain += [self._run, *self._run_list.focus_chain(), *self.tools.focus_chain()]
         for first, second in zip(chain, chain[1:]):
             QWidget.setTabOrder(first, second)
 
@@ -224,17 +229,21 @@ class FusionDock(QgsDockWidget):
     def _on_run_ended(self, number: int) -> None:
         run = self.runs.run(number)
         if run.state is RunState.FINISHED and run.here:
-            group = add_run_to_project(run.results, run.request.card, run.title)
-            # The tree took it in while it was empty, and shows it closed until it changes.
-            group.setExpanded(False)
-            group.setExpanded(True)
-            self.runs.loaded(number)
+            self._on_add_asked(number)
+
+    def _on_add_asked(self, number: int) -> None:
+        run = self.runs.run(number)
+        group = add_run_to_project(run.results, run.request.card, run.title)
+        # The tree took it in while it was empty, and shows it closed until it changes.
+        group.setExpanded(False)
+        group.setExpanded(True)
+        self.runs.loaded(number)
+
+    def _on_trouble(self, sentence: str) -> None:
+        self._iface.messageBar().pushWarning(tr("Fusion Mapper"), sentence)
 
     def _on_event_heard(self, _number: int, event: object) -> None:
         self.engine.hear(event)
-
-    def _on_details(self, _number: int) -> None:
-        self._iface.openMessageLog()
 
     def _wait_for_tasks(self) -> None:
         """Let the tasks hear that they are to stop; the plugin's code must not go while one is in it."""

@@ -9,7 +9,7 @@ from qgis.gui import QgsMessageBar, QgsMessageBarItem
 from qgis.PyQt.QtCore import QObject, pyqtSignal
 from qgis.PyQt.QtWidgets import QProgressBar, QPushButton, QWidget
 
-from .run_row import told
+from .run_words import told
 from .runs import Run, RunModel, RunState
 from .wording import LOG_TAG, tr
 

@@ -1,111 +1,156 @@
-"""One run in the list: its state, progress, and what can be done with it."""
+"""One run in the list: its state, how far it is, and what can be done with it."""
 
 from __future__ import annotations
 
 from typing import Optional
 
-from qgis.PyQt.QtCore import pyqtSignal
-from qgis.PyQt.QtWidgets import QGridLayout, QLabel, QProgressBar, QToolButton, QWidget
+from qgis.PyQt.QtCore import QSize, Qt, pyqtSignal
+from qgis.PyQt.QtWidgets import QGridLayout, QLabel, QMenu, QProgressBar, QSizePolicy, QToolButton, QWidget
 
-from .runs import Run, RunState
+from .run_menu import Deed, deed_icon, deed_title, fill_menu, foremost_deed
+from .run_state import Run, RunState
+from .run_words import day_text, state_icon, state_text, summary_text, told
 from .widgets import ElidedLabel
-from .wording import seconds_text, theme_icon, tr
+from .wording import DOT, seconds_text, theme_icon, tr
 
-_SIGNS = {
-    RunState.WAITING: ("…", "#666666"),
-    RunState.RUNNING: ("▶", "#2a6db0"),
-    RunState.FINISHED: ("✔", "#2e8b57"),
-    RunState.FAILED: ("✖", "#c0392b"),
-    RunState.CANCELLED: ("■", "#666666"),
-    RunState.INTERRUPTED: ("■", "#666666"),
-}
+#: Pixels.
+_ICON = 16
+_BAR = 14
 
 
 class RunRow(QWidget):
-    """Shows one run and asks to cancel it, to forget it, or for its log."""
+    """Shows one run; its foremost deed has a button, all others stand in a menu."""
 
-    cancel_asked = pyqtSignal(int)
-    forget_asked = pyqtSignal(int)
-    details_asked = pyqtSignal(int)
+    asked = pyqtSignal(int, object)
+    """Number and `Deed`."""
+    menu_opened = pyqtSignal(int)
 
-    def __init__(self, number: int, parent: Optional[QWidget] = None) -> None:
+    def __init__(self, run: Run, parent: Optional[QWidget] = None) -> None:
         super().__init__(parent)
-        self._number = number
-        self.setObjectName(f"FusionMapperRun_{number}")
+        self._run = run
+        self._state: Optional[tuple[RunState, bool]] = None
+        self.setObjectName(f"FusionMapperRun_{run.number}")
         self._sign = QLabel(self)
         self._title = ElidedLabel(self)
+        self._aside = QLabel(self)
         self._told = QLabel(self)
-        self._told.setObjectName(f"FusionMapperRunText_{number}")
-        self._told.setWordWrap(True)
         self._bar = QProgressBar(self)
-        self._bar.setRange(0, 100)
-        self._bar.setMaximumHeight(14)
-        self._details = self._button("Details", "mMessageLog.svg", tr("Show the log"))
-        self._cancel = self._button("Cancel", "mTaskCancel.svg", tr("Cancel this run"))
-        self._forget = self._button("Forget", "mActionDeleteSelected.svg", tr("Take this run out of the list"))
-        self._details.clicked.connect(lambda: self.details_asked.emit(number))
-        self._cancel.clicked.connect(lambda: self.cancel_asked.emit(number))
-        self._forget.clicked.connect(lambda: self.forget_asked.emit(number))
+        self._foremost = QToolButton(self)
+        self._more = QToolButton(self)
+        self._menu = QMenu(self)
+        self._prepare()
         self._lay_out()
+        self.show_run()
 
-    def show_run(self, run: Run) -> None:
+    def show_run(self) -> None:
         """Show how the run stands."""
-        sign, color = _SIGNS[run.state]
-        self._sign.setText(sign)
-        self._sign.setStyleSheet("color: " + color)
+        run = self._run
+        if self._state != (run.state, run.on_map):
+            self._state = (run.state, run.on_map)
+            self._show_state(run)
+        line = _line(run)
+        self._told.setText(line)
+        self._told.setVisible(bool(line))
+        self._bar.setValue(int(run.percent))
+        self.setToolTip(summary_text(run))
+
+    def focus_chain(self) -> list[QWidget]:
+        """What the Tab key goes through, in order."""
+        return [self._foremost, self._more]
+
+    def contextMenuEvent(self, event: object) -> None:
+        self._menu.popup(event.globalPos())
+
+    def _show_state(self, run: Run) -> None:
+        self._sign.setPixmap(theme_icon(state_icon(run)).pixmap(QSize(_ICON, _ICON)))
         self._sign.setAccessibleName(state_text(run))
         self._title.setText(run.title)
-        self._title.setToolTip("\n".join([run.title, str(run.request.folder), *run.messages, *run.warnings]))
-        self._told.setText(told(run))
+        self.setAccessibleName(DOT.join([run.title, state_text(run)]))
+        self._aside.setText(_aside(run))
         self._bar.setVisible(run.active)
-        self._bar.setValue(int(run.percent))
-        self._cancel.setVisible(run.active)
-        self._forget.setVisible(not run.active)
+        self._show_foremost(foremost_deed(run))
 
-    def _button(self, name: str, icon: str, hint: str) -> QToolButton:
-        button = QToolButton(self)
-        button.setObjectName(f"FusionMapperRun{name}_{self._number}")
-        button.setIcon(theme_icon(icon))
-        button.setAutoRaise(True)
-        button.setToolTip(hint)
-        button.setAccessibleName(hint)
-        return button
+    def _show_foremost(self, deed: Optional[Deed]) -> None:
+        had_focus = self._foremost.hasFocus()
+        self._foremost.setVisible(deed is not None)
+        if deed is None:
+            if had_focus:
+                self._more.setFocus()
+            return
+        title = deed_title(deed).replace("&", "")
+        self._foremost.setObjectName(f"FusionMapperRun{deed.value}_{self._run.number}")
+        self._foremost.setIcon(theme_icon(deed_icon(deed)))
+        self._foremost.setText(title)
+        self._foremost.setToolTip(title)
+        self._foremost.setAccessibleName(tr("{deed}, {run}").format(deed=title, run=self._run.title))
+        named = Qt.ToolButtonStyle.ToolButtonTextBesideIcon
+        self._foremost.setToolButtonStyle(Qt.ToolButtonStyle.ToolButtonIconOnly if deed is Deed.CANCEL else named)
+
+    def _prepare(self) -> None:
+        number = self._run.number
+        self._told.setObjectName(f"FusionMapperRunText_{number}")
+        self._told.setWordWrap(True)
+        # An engine's sentence may quote a file name that looks like markup.
+        for label in (self._told, self._aside):
+            label.setTextFormat(Qt.TextFormat.PlainText)
+        self._told.setSizePolicy(QSizePolicy.Policy.Ignored, QSizePolicy.Policy.Preferred)
+        self._bar.setObjectName(f"FusionMapperRunBar_{number}")
+        self._bar.setRange(0, 100)
+        self._bar.setMaximumHeight(_BAR)
+        for button in (self._foremost, self._more):
+            button.setAutoRaise(True)
+            button.setFocusPolicy(Qt.FocusPolicy.StrongFocus)
+            button.setIconSize(QSize(_ICON, _ICON))
+        self._foremost.clicked.connect(self._on_foremost)
+        self._more.setObjectName(f"FusionMapperRunMore_{number}")
+        self._more.setText("⋯")
+        self._more.setToolTip(tr("More to do with this run"))
+        self._more.setAccessibleName(tr("More to do with {run}").format(run=self._run.title))
+        self._more.setPopupMode(QToolButton.ToolButtonPopupMode.InstantPopup)
+        self._more.setMenu(self._menu)
+        # The button's own arrow would take as much room as its sign.
+        self._more.setStyleSheet("QToolButton::menu-indicator { image: none; }")
+        self._menu.aboutToShow.connect(self._on_menu_opened)
+        self._fill_menu()
 
     def _lay_out(self) -> None:
         grid = QGridLayout(self)
         grid.setContentsMargins(0, 0, 0, 0)
         grid.setHorizontalSpacing(4)
         grid.setVerticalSpacing(0)
-        grid.addWidget(self._sign, 0, 0)
-        grid.addWidget(self._title, 0, 1)
-        for column, button in enumerate((self._details, self._cancel, self._forget), start=2):
-            grid.addWidget(button, 0, column)
+        for column, part in enumerate((self._sign, self._title, self._aside, self._foremost, self._more)):
+            grid.addWidget(part, 0, column)
         grid.addWidget(self._bar, 1, 1, 1, 4)
         grid.addWidget(self._told, 2, 1, 1, 4)
         grid.setColumnStretch(1, 1)
 
+    def _fill_menu(self) -> None:
+        fill_menu(self._menu, self._run, self._ask)
 
-def state_text(run: Run) -> str:
-    """The run's state in words."""
-    return {
-        RunState.WAITING: tr("Waiting"),
-        RunState.RUNNING: tr("Running"),
-        RunState.FINISHED: tr("Finished"),
-        RunState.FAILED: tr("Failed"),
-        RunState.CANCELLED: tr("Cancelled"),
-        RunState.INTERRUPTED: tr("Interrupted"),
-    }[run.state]
+    def _ask(self, deed: Deed) -> None:
+        self.asked.emit(self._run.number, deed)
+
+    def _on_foremost(self) -> None:
+        deed = foremost_deed(self._run)
+        if deed is not None:
+            self._ask(deed)
+
+    def _on_menu_opened(self) -> None:
+        self._fill_menu()
+        self.menu_opened.emit(self._run.number)
 
 
-def told(run: Run) -> str:
-    """What is worth saying of the run, in one line."""
-    if run.state is RunState.RUNNING:
-        return run.stage or tr("Starting the engine…")
-    if run.state in (RunState.FAILED, RunState.INTERRUPTED):
-        return run.sentence
-    if run.state is RunState.WAITING:
-        return tr("Waiting for the run before it")
-    text = tr("{state} after {time}").format(state=state_text(run), time=seconds_text(run.seconds))
-    if run.warnings:
-        text = tr("{text}, {count} notes in the log").format(text=text, count=len(run.warnings))
-    return text
+def _line(run: Run) -> str:
+    """Below the title: how it stands, and of a run that ended well only what is worth reading."""
+    if run.state not in (RunState.FINISHED, RunState.CANCELLED):
+        return told(run)
+    return tr("{count} notes in its log").format(count=len(run.warnings)) if run.warnings else ""
+
+
+def _aside(run: Run) -> str:
+    """Beside the title: how long an ended run took, and on which day when that was not today."""
+    if run.active:
+        return ""
+    took = seconds_text(run.seconds) if run.state is RunState.FINISHED else ""
+    cancelled = state_text(run) if run.state is RunState.CANCELLED else ""
+    return DOT.join(part for part in (day_text(run), took, cancelled) if part)

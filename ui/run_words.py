@@ -1,0 +1,114 @@
+"""What is said of a run, in words."""
+
+from __future__ import annotations
+
+from qgis.PyQt.QtCore import QDateTime, QLocale, Qt
+
+from .engine_line import session_text
+from .run_state import Run, RunState
+from .wording import DOT, seconds_text, tr
+
+_ICONS = {
+    RunState.WAITING: "mTaskQueued.svg",
+    RunState.RUNNING: "mTaskRunning.svg",
+    RunState.FINISHED: "mTaskComplete.svg",
+    RunState.FAILED: "mTaskTerminated.svg",
+    RunState.CANCELLED: "mTaskCancel.svg",
+    RunState.INTERRUPTED: "mTaskOnHold.svg",
+}
+
+
+def state_icon(run: Run) -> str:
+    """Name of the theme's icon for the run's state."""
+    return _ICONS[run.state]
+
+
+def state_text(run: Run) -> str:
+    """The run's state in words."""
+    return {
+        RunState.WAITING: tr("Waiting"),
+        RunState.RUNNING: tr("Running"),
+        RunState.FINISHED: tr("Finished"),
+        RunState.FAILED: tr("Failed"),
+        RunState.CANCELLED: tr("Cancelled"),
+        RunState.INTERRUPTED: tr("Interrupted"),
+    }[run.state]
+
+
+def told(run: Run) -> str:
+    """What is worth saying of the run, in one line."""
+    if run.state is RunState.RUNNING:
+        return running_text(run)
+    if run.state is RunState.WAITING:
+        return tr("Waiting for the run before it")
+    if run.state is RunState.FAILED:
+        return run.sentence
+    if run.state is RunState.INTERRUPTED:
+        return run.sentence or tr("QGIS ended while it ran")
+    text = tr("{state} after {time}").format(state=state_text(run), time=seconds_text(run.seconds))
+    if run.warnings:
+        text = tr("{text}, {count} notes in the log").format(text=text, count=len(run.warnings))
+    return text
+
+
+def running_text(run: Run) -> str:
+    """Stage, rate, time left and device of a run at work."""
+    progress = run.progress
+    if progress is None or run.stage == stopping():
+        return run.stage or tr("Starting the engine…")
+    parts = [tr(progress.stage.capitalize())]
+    if progress.rate:
+        parts.append(rate_text(progress.rate))
+    if progress.remaining is not None:
+        parts.append(tr("{time} left").format(time=seconds_text(max(1, round(progress.remaining)))))
+    if run.session is not None:
+        parts.append(session_text(run.session))
+    return DOT.join(parts)
+
+
+def stopping() -> str:
+    """The stage of a run that was told to stop."""
+    return tr("Stopping…")
+
+
+def rate_text(rate: float) -> str:
+    """Pixels a second as people say it."""
+    if rate >= 1e6:
+        return tr("{number} Mpx/s").format(number=f"{rate / 1e6:.2g}")
+    return tr("{number} kpx/s").format(number=f"{max(rate, 1) / 1e3:.2g}")
+
+
+def size_text(size: int) -> str:
+    """Bytes as people say it."""
+    return QLocale().formattedDataSize(size, 1, QLocale.DataSizeFormat.DataSizeTraditionalFormat)
+
+
+def day_text(run: Run) -> str:
+    """The day on which it was started, for a run of another day than today."""
+    moment = _parsed(run.created)
+    if not moment.isValid() or moment.date() == QDateTime.currentDateTime().date():
+        return ""
+    return QLocale().toString(moment.date(), "d MMM")
+
+
+def when_text(created: str) -> str:
+    """Day and time in the user's way of writing them; empty where it is not known."""
+    moment = _parsed(created)
+    return QLocale().toString(moment, QLocale.FormatType.ShortFormat) if moment.isValid() else ""
+
+
+def summary_text(run: Run) -> str:
+    """All facts of a run, a line each: for its tooltip."""
+    lines = [run.title, tr("{state}, {when}").format(state=state_text(run), when=when_text(run.created)), told(run)]
+    if run.session is not None:
+        lines.append(tr("Ran on {device}").format(device=session_text(run.session)))
+        lines.append(run.session.reason)
+    lines.append(str(run.request.folder))
+    if run.size is not None:
+        lines.append(tr("The folder holds {size}").format(size=size_text(run.size)))
+    lines.extend(run.warnings[:5])
+    return "\n".join(line for line in lines if line)
+
+
+def _parsed(created: str) -> QDateTime:
+    return QDateTime.fromString(created, Qt.DateFormat.ISODate).toLocalTime()
