@@ -17,12 +17,14 @@ from ..toolbox.suiting import Suiting
 from .band_dialog import NO_SETTINGS, BandDialog, BandSettings, Place
 from .chosen import Chosen
 from .layer_choice import RasterChoice, VectorChoice
-from .preflight import FITS, Level, Verdict, judge
+from .preflight import FITS, Verdict, judge
 from .project_layers import described, described_layers
 from .signs import show_sign
 from .wording import DOT, slot_title, theme_icon, tr
 
-#: Where verdicts of all rows begin, so that they line up under their layer.
+#: A title of more letters is broken into lines, so that the panel stays narrow.
+_TITLE_LETTERS = 12
+#: Columns of all rows, which line up below one another.
 _SIGN_COLUMN, _TITLE_COLUMN, _CHOICE_COLUMN, _BUTTON_COLUMN = 0, 1, 2, 3
 
 
@@ -114,12 +116,17 @@ class SlotRow(QWidget):
         return slot_title(self.slot, self.card)
 
     def title_width(self) -> int:
-        """Pixels that the title wants."""
-        return self._title.sizeHint().width()
+        """Pixels that the title wants: all of a short one; a long one is broken into lines."""
+        measure = self._title.fontMetrics()
+        words = [measure.boundingRect(word).width() for word in self._title.text().split()]
+        limit = _TITLE_LETTERS * measure.averageCharWidth()
+        whole = self._title.sizeHint().width()
+        self._title.setWordWrap(whole > limit)
+        return whole if whole <= limit else max(limit, *words) + measure.averageCharWidth()
 
     def set_title_width(self, width: int) -> None:
         """Give the title this many pixels, so that it lines up with other rows'."""
-        self._title.setMinimumWidth(width)
+        self._title.setFixedWidth(width)
 
     def changeEvent(self, event: QEvent) -> None:
         super().changeEvent(event)
