@@ -38,12 +38,22 @@ class BlockOverlay(QObject):
         self._canvas = canvas
         self._item: Optional[_PictureItem] = None
         self._loader = _Loader(self)
-        self._loader.loaded.connect(self._on_loaded)
+        self._loader.loaded.connect(self.put)
         canvas.destinationCrsChanged.connect(self._on_crs_changed)
 
     def add(self, block: Block) -> None:
         """Show a block's picture, once it is loaded, in place of an earlier one of the same block."""
         self._loader.load(block)
+
+    def put(self, block: Block, image: QImage) -> None:
+        """Show a picture that `read_picture` has read; one that could not be read is passed over."""
+        if image.isNull():
+            return
+        if self._item is None:
+            self._item = _PictureItem(self._canvas)
+        self._item.pictures[block.index] = _Picture(image, block)
+        self._item.update()
+        self.picture_shown.emit()
 
     def count(self) -> int:
         """Pictures that are on the canvas."""
@@ -61,13 +71,6 @@ class BlockOverlay(QObject):
         self._canvas.destinationCrsChanged.disconnect(self._on_crs_changed)
         self.clear()
         self._loader.close_down()
-
-    def _on_loaded(self, block: Block, image: QImage) -> None:
-        if self._item is None:
-            self._item = _PictureItem(self._canvas)
-        self._item.pictures[block.index] = _Picture(image, block)
-        self._item.update()
-        self.picture_shown.emit()
 
     def _on_crs_changed(self) -> None:
         if self._item is not None:
@@ -151,6 +154,12 @@ class _PictureItem(QgsMapCanvasItem):
         return QPolygonF([QPointF(point.x(), point.y()) for point in points])
 
 
+def read_picture(path: str) -> QImage:
+    """The picture in the format that is painted without being converted each time; null where there is none."""
+    image = QImage(path)
+    return image if image.isNull() else image.convertToFormat(QImage.Format.Format_ARGB32_Premultiplied)
+
+
 @lru_cache(maxsize=4)
 def _crs_of(text: str) -> QgsCoordinateReferenceSystem:
     """The CRS of an event: an authority code or WKT."""
@@ -194,8 +203,7 @@ class _Loader(QObject):
         self._pool.waitForDone()
 
     def _on_read(self, generation: int, block: Block, image: QImage) -> None:
-        # A picture that has gone by now belongs to a run whose layers are there.
-        if generation == self._generation and not image.isNull():
+        if generation == self._generation:
             self.loaded.emit(block, image)
 
 
@@ -211,8 +219,4 @@ class _Load(QRunnable):
         self._generation, self._block, self._signals = generation, block, signals
 
     def run(self) -> None:
-        image = QImage(self._block.picture)
-        if not image.isNull():
-            # The format that is painted without being converted each time.
-            image = image.convertToFormat(QImage.Format.Format_ARGB32_Premultiplied)
-        self._signals.read.emit(self._generation, self._block, image)
+        self._signals.read.emit(self._generation, self._block, read_picture(self._block.picture))

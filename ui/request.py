@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Optional
 
-from qgis.core import QgsMapLayer, QgsRasterLayer, QgsReferencedRectangle, QgsVectorLayer
+from qgis.core import QgsMapLayer, QgsRasterLayer, QgsVectorLayer
 
 from ..inference.job import PRODUCTS
 from ..models.library import Installed
@@ -21,12 +21,12 @@ def make_request(
     model: Installed,
     rows: Sequence[SlotRow],
     reference: QgsMapLayer,
-    extent: Optional[QgsReferencedRectangle],
+    where: Mapping[str, object],
     results: ResultPicker,
 ) -> RunRequest:
     """The run that the panel describes, named after `reference`, the layer that gives the grid.
 
-    `extent` is what is to be mapped; None maps all of the reference.
+    `where` holds the algorithm's parameters for area and resolution.
     """
     folder = _run_folder(results.folder())
     parameters = map_parameters(
@@ -42,9 +42,8 @@ def make_request(
         DEVICE=results.device(),
         MINIMUM_AREA=results.smallest_polygon(),
         UNREADABLE=results.unreadable(),
+        **where,
     )
-    if extent is not None:
-        parameters["EXTENT"] = extent
     return RunRequest(run_title(model.card, reference.name()), model.path, model.card, parameters, folder)
 
 
