@@ -18,15 +18,18 @@ from .area_picker import AreaPicker
 from .dock_tools import DockTools
 from .engine_line import EngineLine
 from .first_steps import SAMPLE_MODEL, FirstSteps, StarterHint
+from .live_blocks import LiveBlocks
 from .model_picker import ModelPicker
 from .options_page import PAGE
 from .preselect import fill_rows
+from .preview import Preview
+from .preview_bar import PreviewButton, PreviewLine
 from .request import make_request
 from .result_picker import ResultPicker
 from .run_actions import RunActions
 from .run_banner import RunBanner
 from .run_list import RunList
-from .runs import RunModel, RunState
+from .runs import RunModel, RunRequest, RunState
 from .slot_list import SlotList
 from .widgets import ColumnScroll, WheelGuard
 from .wording import tr
@@ -54,7 +57,11 @@ class FusionDock(QgsDockWidget):
         self.area = AreaPicker(iface.mapCanvas(), self)
         self.results = ResultPicker(self)
         self._reason = QLabel(self)
+        self.preview = Preview(iface.mapCanvas(), self.warm, self)
+        self._preview_line = PreviewLine(self.preview, self)
+        self._preview_button = PreviewButton(self.preview, self)
         self._run = QPushButton(tr("&Run"), self)
+        self.live_blocks = LiveBlocks(self.runs, iface.mapCanvas(), self)
         self._run_list = RunList(self.runs, self)
         self.run_actions = RunActions(self.runs, self)
         self.engine = EngineLine(self.warm, self)
@@ -80,6 +87,9 @@ class FusionDock(QgsDockWidget):
         self.model.close_down()
         self.first_steps.close_down()
         self._banner.close_down()
+        self.area.close_down()
+        self.live_blocks.close_down()
+        self.preview.close_down()
         self.run_actions.close_down()
         self.warm.close_down()
         self._wait_for_tasks()
@@ -127,8 +137,13 @@ class FusionDock(QgsDockWidget):
         foot = QVBoxLayout()
         foot.setContentsMargins(6, 0, 6, 4)
         foot.setSpacing(4)
-        for part in (self._reason, self._run, self._run_list):
+        buttons = QHBoxLayout()
+        buttons.addWidget(self._preview_button)
+        buttons.addWidget(self._run)
+        for part in (self._reason, self._preview_line):
             foot.addWidget(part)
+        foot.addLayout(buttons)
+        foot.addWidget(self._run_list)
         last = QHBoxLayout()
         last.addWidget(self.engine, 1)
         last.addWidget(self.tools)
@@ -145,6 +160,7 @@ class FusionDock(QgsDockWidget):
         self.tools.options_asked.connect(self._on_options_asked)
         self._settled.timeout.connect(self._on_settled)
         self._run.clicked.connect(self._on_run)
+        self._preview_button.preview_asked.connect(self._on_preview)
         self.runs.run_ended.connect(self._on_run_ended)
         self.runs.event_heard.connect(self._on_event_heard)
         self.run_actions.follow(self._run_list)
@@ -156,6 +172,7 @@ class FusionDock(QgsDockWidget):
     def _on_model_changed(self) -> None:
         model = self.model.model()
         card = model.card if model else None
+        self.preview.clear()
         self.starter_hint.show_model(model)
         self.slots.show_card(card)
         self.results.show_card(card)
@@ -167,6 +184,7 @@ class FusionDock(QgsDockWidget):
     def _set_tab_order(self) -> None:
         parts = (self.first_steps, self.model, self.slots, self.area, self.results)
         chain = [widget for part in parts for widget in part.focus_chain()]
+        chain += [*self._preview_line.focus_chain(), self._preview_button]
         chain += [self._run, *self._run_list.focus_chain(), *self.tools.focus_chain()]
         for first, second in zip(chain, chain[1:]):
             QWidget.setTabOrder(first, second)
@@ -200,31 +218,49 @@ class FusionDock(QgsDockWidget):
         self._run.setToolTip(problem or tr("Make the map in the background"))
         self._reason.setText(problem)
         self._reason.setVisible(bool(problem))
+        self._preview_button.show_problem(self._preview_problem())
 
     def _problem(self) -> str:
         """What keeps Run from being pressed, in one sentence; empty where nothing does."""
+        if self._no_start():
+            return self._no_start()
+        if self.area.problem():
+            return self.area.problem()
+        if not self.results.products():
+            return tr("Choose at least one result.")
+        return self.engine.problem
+
+    def _preview_problem(self) -> str:
+        """The same for Preview, which maps what is visible and makes no results."""
+        return self._no_start() or ("" if self.area.visible() else self.area.nothing_visible()) or self.engine.problem
+
+    def _no_start(self) -> str:
+        """What model and layers have against it."""
         model = self.model.model()
         if model is None:
             return tr("Choose a model.")
         if model.card.blocking:
             text = tr("The model's card does not tell {fields}; complete it first.")
             return text.format(fields=", ".join(model.card.blocking))
-        if self.slots.problem():
-            return self.slots.problem()
-        if self.area.extent() is None:
-            return tr("The map window shows nothing of the imagery; move the map or choose the whole imagery.")
-        if not self.results.products():
-            return tr("Choose at least one result.")
-        return self.engine.problem
+        return self.slots.problem()
+
+    def _on_preview(self) -> None:
+        self._on_settled()
+        visible = self.area.visible()
+        if visible is not None and self._preview_button.isEnabled():
+            self.preview.start(self._request(), visible, self.area.gsd(self.model.model().card.gsd))
 
     def _on_run(self) -> None:
         # A layer may have gone since the panel was last looked over.
         self._on_settled()
         if not self._run.isEnabled():
             return
-        extent = None if self.area.is_whole() else self.area.extent()
+        self.preview.clear()
+        self.runs.start(self._request())
+
+    def _request(self) -> RunRequest:
         rows, reference = self.slots.rows(), self.slots.reference()
-        self.runs.start(make_request(self.model.model(), rows, reference, extent, self.results))
+        return make_request(self.model.model(), rows, reference, self.area.parameters(), self.results)
 
     def _on_run_ended(self, number: int) -> None:
         run = self.runs.run(number)
@@ -250,7 +286,7 @@ class FusionDock(QgsDockWidget):
         loop = QEventLoop()
         clock = QElapsedTimer()
         clock.start()
-        parts = (self.runs, self.engine, self.model, self.first_steps)
+        parts = (self.runs, self.engine, self.model, self.first_steps, self.preview)
         while any(part.working() for part in parts) and clock.elapsed() < FAREWELL:
             loop.processEvents(QEventLoop.ProcessEventsFlag.ExcludeUserInputEvents, SETTLE)
 
