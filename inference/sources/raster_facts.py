@@ -16,7 +16,7 @@ from . import Facts
 from .raster_file import RasterFile
 
 #: The sample for value ranges: so many windows along each axis, of so many pixels a side.
-_SAMPLES, _SIDE = 5, 48
+_SAMPLES, _SIDE, _LATTICE = 5, 48, 64
 #: Points along each axis at which coverage is counted.
 _POINTS = 64
 
@@ -65,7 +65,9 @@ def sample_range(
 
 def _starts(size: int, samples: int) -> list[int]:
     last = max(size - _SIDE, 0)
-    return sorted({round(last * i / (samples - 1)) for i in range(samples)})
+    # Not at the very edge, where collars and nodata are; and on a lattice, so that no window touches more than one of
+    # the squares in which rasters are warped.
+    return sorted({int(last * (i + 0.5) / samples) // _LATTICE * _LATTICE for i in range(samples)})
 
 
 def crs_name(crs: CRS) -> str:

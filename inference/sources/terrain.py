@@ -29,7 +29,7 @@ _FEET = {
 #: A wider neighbourhood would make every window mostly halo.
 _MAX_REACH = 2048
 #: Windows along each axis at which the range of values is looked up: fewer than of other rasters, for the same reason.
-_SAMPLES = 3
+_SAMPLES = 2
 
 
 def open_terrain(slot: Slot, spec: SourceSpec, grid: Grid, context: Context) -> TerrainSource:
