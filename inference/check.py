@@ -62,19 +62,21 @@ def _cost(prepared: Prepared) -> dict[str, Any]:
 
 
 def _verdict(slot: Slot, facts: Facts | None, grid_gsd: float) -> dict[str, Any]:
-    """``fits``, ``works`` (with sentences why not better) or ``cannot``, and the facts behind it."""
+    """``fits``, ``works`` (with sentences why not better, and what each is about) or ``cannot``, and the facts."""
     if facts is None:
         sentence = f"No layer; the model uses its fill value for '{slot.name}' everywhere."
-        return {"verdict": "works", "sentences": [sentence], "facts": None}
-    sentences = [
-        *_on_coverage(slot, facts),
-        *_on_gsd(slot, facts, grid_gsd),
-        *_on_values(slot, facts),
-        *_on_features(slot, facts),
-    ]
+        return {"verdict": "works", "sentences": [sentence], "about": ["missing"], "facts": None}
+    found = {
+        "coverage": _on_coverage(slot, facts),
+        "gsd": _on_gsd(slot, facts, grid_gsd),
+        "values": _on_values(slot, facts),
+        "features": _on_features(slot, facts),
+    }
+    about = [name for name, said in found.items() for _ in said]
+    sentences = [sentence for said in found.values() for sentence in said]
     cannot = facts.coverage == 0 and slot.missing == "required"
     verdict = "cannot" if cannot else "works" if sentences else "fits"
-    return {"verdict": verdict, "sentences": sentences, "facts": asdict(facts)}
+    return {"verdict": verdict, "sentences": sentences, "about": about, "facts": asdict(facts)}
 
 
 def _on_coverage(slot: Slot, facts: Facts) -> list[str]:
