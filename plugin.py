@@ -10,12 +10,14 @@ from qgis.PyQt.QtCore import QCoreApplication, Qt
 from qgis.PyQt.QtGui import QIcon
 from qgis.PyQt.QtWidgets import QAction
 
+from .toolbox.algorithms.model import show_model_with
 from .toolbox.provider import FusionMapperProvider
 
 if TYPE_CHECKING:
     from qgis.gui import QgisInterface
 
     from .ui.dock import FusionDock
+    from .ui.drop_handler import ModelDropHandler
     from .ui.options_page import OptionsFactory
 
 ICON = Path(__file__).parent / "resources" / "icon.svg"
@@ -31,6 +33,7 @@ class FusionMapperPlugin:
         self._dock: FusionDock | None = None
         self._action: QAction | None = None
         self._options: OptionsFactory | None = None
+        self._drops: ModelDropHandler | None = None
 
     def initProcessing(self) -> None:
         """Register the algorithms; all that ``qgis_process`` calls."""
@@ -39,13 +42,16 @@ class FusionMapperPlugin:
 
     def initGui(self) -> None:
         """Register the algorithms, and put dock, button and options page into the main window."""
+        show_model_with(f"{__package__}.ui.processing_model.ModelWidget")
         self.initProcessing()
         self._add_dock()
         self._add_action()
         self._add_options()
+        self._add_drops()
 
     def unload(self) -> None:
         """Take out everything that was put in, in the reverse order."""
+        self._remove_drops()
         self._remove_options()
         self._remove_action()
         self._remove_dock()
@@ -76,6 +82,18 @@ class FusionMapperPlugin:
         self._options.settings_changed.connect(self._dock.take_settings)
         self._iface.registerOptionsWidgetFactory(self._options)
 
+    def _add_drops(self) -> None:
+        from .ui.drop_handler import ModelDropHandler
+
+        self._drops = ModelDropHandler(self._dock.model.import_model)
+        self._iface.registerCustomDropHandler(self._drops)
+
+    def _remove_drops(self) -> None:
+        if self._drops is None:
+            return
+        self._iface.unregisterCustomDropHandler(self._drops)
+        self._drops = None
+
     def _remove_options(self) -> None:
         if self._options is None:
             return
@@ -104,6 +122,7 @@ class FusionMapperPlugin:
             return
         QgsApplication.processingRegistry().removeProvider(self._provider)
         self._provider = None
+        show_model_with("")
 
     @staticmethod
     def _tr(text: str) -> str:

@@ -1,0 +1,151 @@
+"""Processing's own windows around the algorithms that take a model: form, batch table, model designer."""
+
+from __future__ import annotations
+
+import pytest
+from fusion_mapper.toolbox.algorithms.model import show_model_with
+from fusion_mapper.toolbox.provider import FusionMapperProvider
+from qgis.core import (
+    QgsApplication,
+    QgsProcessingContext,
+    QgsProcessingModelAlgorithm,
+    QgsProcessingModelChildAlgorithm,
+)
+from qgis.gui import QgsBrowserGuiModel, QgsFileWidget, QgsProcessingModelerParameterWidget
+from qgis.PyQt.QtWidgets import QComboBox, QLabel, QToolButton, QWidget
+
+FORM_MODEL = "FusionMapperFormModel"
+
+
+@pytest.fixture
+def toolbox(qgis_app, qgis_processing):
+    """The provider as the window has it."""
+    show_model_with("fusion_mapper.ui.processing_model.ModelWidget")
+    provider = FusionMapperProvider()
+    QgsApplication.processingRegistry().addProvider(provider)
+    yield provider
+    QgsApplication.processingRegistry().removeProvider(provider)
+    show_model_with("")
+
+
+@pytest.fixture
+def main_window(qgis_iface, monkeypatch):
+    browser = QgsBrowserGuiModel()
+    monkeypatch.setattr(qgis_iface, "browserModel", lambda: browser, raising=False)
+    return qgis_iface.mainWindow()
+
+
+@pytest.fixture
+def open_form(toolbox, main_window, project, qtbot):
+    def open_it(name: str):
+        from processing.gui.AlgorithmDialog import AlgorithmDialog
+
+        dialog = AlgorithmDialog(toolbox.algorithm(name).create(), parent=main_window)
+        qtbot.addWidget(dialog)
+        return dialog
+
+    return open_it
+
+
+def combo(dialog) -> QComboBox:
+    return dialog.findChild(QComboBox, FORM_MODEL)
+
+
+def verdicts(dialog) -> list[str]:
+    shown = dialog.findChild(QWidget, "FusionMapperFormVerdicts")
+    return [label.text() for label in shown.findChildren(QLabel)]
+
+
+def test_the_form_offers_the_installed_models_and_keeps_their_names(open_form):
+    dialog = open_form("map")
+    offered = [combo(dialog).itemData(index) for index in range(combo(dialog).count())]
+    assert {"landcover-rgb-1m", "treecover-10m"} <= set(offered)
+    dialog.setParameters({"MODEL": "landcover-rgb-1m"})
+    assert dialog.createProcessingParameters()["MODEL"] == "landcover-rgb-1m"
+    assert combo(dialog).currentText() != "landcover-rgb-1m"
+
+
+def test_the_form_takes_a_file_and_a_title(open_form, tmp_path):
+    dialog = open_form("map")
+    dialog.setParameters({"MODEL": str(tmp_path / "mine.onnx")})
+    assert dialog.createProcessingParameters()["MODEL"] == str(tmp_path / "mine.onnx")
+    titled = combo(dialog).itemText(combo(dialog).findData("treecover-10m"))
+    dialog.setParameters({"MODEL": titled})
+    assert combo(dialog).currentData() == "treecover-10m"
+
+
+def test_a_model_that_is_not_required_can_be_none(open_form):
+    dialog = open_form("stack")
+    assert combo(dialog).currentText() == "None"
+    assert not dialog.createProcessingParameters()["MODEL"]
+
+
+def test_the_form_tells_what_the_slots_think_of_the_chosen_layers(open_form, qtbot, aerial, elevation, roads):
+    dialog = open_form("map")
+    dialog.setParameters({"MODEL": "landcover-rgb-1m"})
+    qtbot.waitUntil(lambda: "Choose a layer; the model cannot work without it." in verdicts(dialog))
+    dialog.setParameters({"IMAGERY": [aerial.id()], "DEM": elevation.id(), "OSM": [roads.id()]})
+    qtbot.waitUntil(lambda: any("elevation for a model trained with" in text for text in verdicts(dialog)))
+    said = verdicts(dialog)
+    assert {"Imagery *", "OSM", "Elevation"} <= set(said)
+    assert "Choose a layer; the model cannot work without it." not in said
+    dialog.setParameters({"MODEL": "treecover-10m"})
+    qtbot.waitUntil(lambda: any("alpha" in text and "nir" in text for text in verdicts(dialog)))
+
+
+def test_the_form_says_that_there_is_no_such_model(open_form, qtbot):
+    dialog = open_form("map")
+    dialog.setParameters({"MODEL": "nonsense"})
+    qtbot.waitUntil(lambda: any("There is no model 'nonsense'" in text for text in verdicts(dialog)))
+
+
+def test_the_buttons_of_the_form_are_named(open_form):
+    dialog = open_form("map")
+    browse = dialog.findChild(QToolButton, "FusionMapperFormModelBrowse")
+    assert browse.accessibleName()
+    assert browse.toolTip()
+    assert combo(dialog).accessibleName() == "Model"
+
+
+def test_the_batch_table_chooses_models_by_name(toolbox, main_window, project, qtbot):
+    from processing.gui.BatchAlgorithmDialog import BatchAlgorithmDialog
+
+    dialog = BatchAlgorithmDialog(toolbox.algorithm("map").create(), parent=main_window)
+    qtbot.addWidget(dialog)
+    panel = dialog.mainWidget()
+    panel.addRow(2)
+    boxes = panel.tblParameters.findChildren(QComboBox, FORM_MODEL)
+    assert len(boxes) == 3
+    boxes[0].setCurrentIndex(boxes[0].findData("fields-10m"))
+    # What Autofill, Fill Down does.
+    column = panel.parameter_to_column["MODEL"]
+    panel.tblParameters.cellWidget(0, column).fillDown()
+    assert [panel.valueForParameter(row, "MODEL") for row in range(3)] == ["fields-10m"] * 3
+
+
+def test_the_model_designer_takes_inputs_and_completes_names(toolbox, main_window, project, qtbot):
+    from processing.modeler.ModelerParametersDialog import ModelerParametersDialog
+
+    algorithm = toolbox.algorithm("map").create()
+    dialog = ModelerParametersDialog(algorithm, QgsProcessingModelAlgorithm("test", "tests"))
+    qtbot.addWidget(dialog)
+    wrapper = dialog.widget.widget.wrappers["MODEL"]
+    assert isinstance(wrapper, QgsProcessingModelerParameterWidget)
+    field = wrapper.findChild(QgsFileWidget)
+    field.lineEdit().setText("landcover-rgb-1m")
+    assert field.lineEdit().completer().completionCount() >= 1
+    source = wrapper.value()
+    child = QgsProcessingModelChildAlgorithm(algorithm.id())
+    child.addParameterSources("MODEL", [source] if not isinstance(source, list) else source)
+    assert child.parameterSources()["MODEL"][0].staticValue() == "landcover-rgb-1m"
+
+
+def test_without_a_window_the_parameter_is_a_plain_file(qgis_app, qgis_processing):
+    provider = FusionMapperProvider()
+    QgsApplication.processingRegistry().addProvider(provider)
+    try:
+        definition = provider.algorithm("map").parameterDefinition("MODEL")
+        assert "widget_wrapper" not in definition.metadata()
+        assert definition.checkValueIsAcceptable("landcover-rgb-1m", QgsProcessingContext())
+    finally:
+        QgsApplication.processingRegistry().removeProvider(provider)
