@@ -1,8 +1,8 @@
 # Thin on purpose: each target calls a script in scripts/, and makes first what that needs. A second call installs nothing.
-.PHONY: help setup setup-train demo test bench lint package qgis
+.PHONY: help setup setup-train demo test test-qgis340 bench lint package qgis
 
 help: ## what there is to make
-	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/\1|\2/p' Makefile | column -t -s '|'
+	@sed -n 's/^\([a-z0-9-]*\):.*## \(.*\)/\1|\2/p' Makefile | column -t -s '|'
 
 setup: ## QGIS, the engine's environment and the tests' environments
 	@scripts/setup.sh system engine dev qgis
@@ -17,8 +17,11 @@ demo: ## simulate a landscape, map it three times, compare with the truth
 test: setup ## all tests, in the engine's environment and in QGIS
 	@scripts/test.sh
 
-bench: ## how fast the engine is on this machine
-	@scripts/setup.sh system engine
+test-qgis340: ## the tests that need QGIS in a second QGIS, 3.40 in a Debian chroot (as root)
+	@scripts/second_qgis.sh
+
+bench: ## how long QGIS keeps its user waiting, with and without the plugin
+	@scripts/setup.sh system engine qgis
 	@scripts/bench.sh
 
 lint: ## ruff, flake8-qgis, bandit, detect-secrets

@@ -1,15 +1,16 @@
 #!/usr/bin/env bash
-# Runs the benchmarks, each a Python file in benchmarks/, in the engine's environment.
+# Runs the benchmarks, each a Python file in benchmarks/. A word names one, and more words go to it: bench.sh gui_gaps --stacks 20
 set -euo pipefail
 source "$(dirname "${BASH_SOURCE[0]}")/environments.sh"
 cd "$ROOT"
 
-shopt -s nullglob
-benchmarks=(benchmarks/bench_*.py)
-[[ ${#benchmarks[@]} -gt 0 ]] || {
-    say "There is no benchmark yet: the folder benchmarks/ holds none."
-    exit 0
-}
+benchmarks=(benchmarks/*.py)
+if [[ $# -gt 0 ]]; then
+    benchmarks=("benchmarks/$1.py")
+    shift
+fi
+status=0
 for benchmark in "${benchmarks[@]}"; do
-    .venv-engine/bin/python "$benchmark"
+    .venv-engine/bin/python "$benchmark" "$@" || status=$?
 done
+exit "$status"

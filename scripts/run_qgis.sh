@@ -1,9 +1,10 @@
 #!/usr/bin/env bash
 # A real QGIS with the plugin loaded, in a profile of its own:
-#   run_qgis.sh [--xvfb WIDTHxHEIGHT] [--profiles FOLDER] [--code FILE.py] [--limit SECONDS] [QGIS ARGUMENT...]
+#   run_qgis.sh [--xvfb WIDTHxHEIGHT] [--profiles FOLDER] [--off] [--code FILE.py] [--limit SECONDS] [QGIS ARGUMENT...]
 #
 # --xvfb      opens a virtual display of that size for it, and closes it afterwards
 # --profiles  the folder that holds the profile; build/qgis when not given. An absent one is made.
+# --off       leaves the plugin switched off: for what QGIS is like without it
 # --code      a Python file that QGIS runs once its window stands. It ends QGIS itself:
 #             QgsApplication.instance().quit(), or os._exit(CODE) to hand an exit code to the caller.
 # --limit     ends QGIS after so long, with exit code 124 and a picture of the screen, stuck.png, beside the profile:
@@ -15,12 +16,14 @@ source "$(dirname "${BASH_SOURCE[0]}")/environments.sh"
 profiles=$BUILD/qgis
 screen=
 limit=
+wanted=true
 arguments=()
 while [[ $# -gt 0 ]]; do
     case $1 in
     --xvfb) screen=$2 && shift 2 ;;
     --profiles) profiles=$2 && shift 2 ;;
     --limit) limit=$2 && shift 2 ;;
+    --off) wanted=false && shift ;;
     --code) arguments+=(--code "$(realpath "$2")") && shift 2 ;;
     *) arguments+=("$1") && shift ;;
     esac
@@ -47,8 +50,8 @@ checkVersion=false
 showTips=false
 INI
 fi
-# QGIS switches a plugin off for good when it broke at the last start; here it is always wanted.
-sed -i -e 's/^fusion_mapper=false/fusion_mapper=true/' -e '/^watchDog\\fusion_mapper=/d' "$settings"
+# QGIS switches a plugin off for good when it broke at the last start; here it is as it was asked for.
+sed -i -e "s/^fusion_mapper=.*/fusion_mapper=$wanted/" -e '/^watchDog\\fusion_mapper=/d' "$settings"
 
 open_display() {
     local number
