@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import secrets
+import shutil
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Optional
 
+from ..inference.errors import RequestError
 from ..models.card import Card, card_from_dict
-from ..models.library import STARTERS, find_model
+from ..models.library import STARTERS, Installed, find_model, list_models
 from .engine import Engine, IsCancelled
 from .settings import library_folder
 
@@ -32,6 +35,40 @@ class ModelChoice:
 def library_folders() -> tuple[Path, ...]:
     """Where installed models lie: the user's own, then those that come with the plugin."""
     return library_folder(), STARTERS
+
+
+def installed_models() -> list[Installed]:
+    """All installed models, the user's own first."""
+    return [model for folder in library_folders() for model in list_models(folder)]
+
+
+def is_removable(model: Installed) -> bool:
+    """Whether the model lies in the user's library, and not with the plugin or anywhere else."""
+    return model.path.is_relative_to(library_folder()) and not model.path.is_relative_to(STARTERS)
+
+
+def remove_model(model: Installed) -> None:
+    """Delete an installed model and its card from the library.
+
+    Raises:
+        RequestError: when it does not lie in the library, or cannot be deleted.
+    """
+    if not is_removable(model):
+        raise RequestError(f"'{model.label}' does not lie in the library, so it is not removed.")
+    own_folder = model.path.parent != library_folder()
+    try:
+        if own_folder:
+            # First out of sight: a folder that is half deleted would be listed as a broken model.
+            gone = model.path.parent.with_name(f".removed-{secrets.token_hex(4)}")
+            model.path.parent.rename(gone)
+            shutil.rmtree(gone, ignore_errors=True)
+        else:
+            model.path.unlink()
+            model.sidecar.unlink(missing_ok=True)
+    except OSError as problem:
+        raise RequestError(
+            f"'{model.label}' cannot be removed from {model.path.parent}: {problem.strerror}."
+        ) from problem
 
 
 def choose_model(text: str) -> ModelChoice:

@@ -10,8 +10,6 @@ from qgis.PyQt.QtCore import QElapsedTimer, QEventLoop, QTimer
 from qgis.PyQt.QtGui import QShowEvent
 from qgis.PyQt.QtWidgets import QHBoxLayout, QLabel, QPushButton, QVBoxLayout, QWidget
 
-from ..models.library import Installed, list_models
-from ..toolbox.models import library_folders
 from ..toolbox.results import add_run_to_project
 from ..toolbox.warm import WarmEngine
 from .area_picker import AreaPicker
@@ -52,7 +50,7 @@ class FusionDock(QgsDockWidget):
         self.starter_hint = StarterHint(self)
         self.tools = DockTools(self)
         self.runs = RunModel(self)
-        self.model = ModelPicker(_installed(), self)
+        self.model = ModelPicker(iface.mapCanvas(), self.warm, self)
         self.slots = SlotList(self)
         self.area = AreaPicker(iface.mapCanvas(), self)
         self.results = ResultPicker(self)
@@ -97,6 +95,7 @@ class FusionDock(QgsDockWidget):
 
     def take_settings(self) -> None:
         """Follow the options, which may have been changed."""
+        self.model.reload()
         self.engine.ask_again()
         self._settled.start()
 
@@ -152,6 +151,7 @@ class FusionDock(QgsDockWidget):
 
     def _listen(self) -> None:
         self.model.model_changed.connect(self._on_model_changed)
+        self.starter_hint.import_asked.connect(self.model.import_model)
         self.slots.choice_changed.connect(self._settled.start)
         self.area.area_changed.connect(self._settled.start)
         self.results.results_changed.connect(self._settled.start)
@@ -208,6 +208,7 @@ class FusionDock(QgsDockWidget):
     def _on_settled(self) -> None:
         if self._unmatched:
             self._unmatched = False
+            self.model.choose_fitting()
             fill_rows(self.slots.rows())
         self.area.set_layer(self.slots.reference())
         self.slots.judge(self.area.extent())
@@ -289,10 +290,6 @@ class FusionDock(QgsDockWidget):
         parts = (self.runs, self.engine, self.model, self.first_steps, self.preview)
         while any(part.working() for part in parts) and clock.elapsed() < FAREWELL:
             loop.processEvents(QEventLoop.ProcessEventsFlag.ExcludeUserInputEvents, SETTLE)
-
-
-def _installed() -> list[Installed]:
-    return [model for folder in library_folders() for model in list_models(folder)]
 
 
 def heading(text: str, parent: QWidget) -> QLabel:

@@ -37,6 +37,16 @@ def role_title(role: str) -> str:
     return titles.get(role, tr("Raster"))
 
 
+def task_title(card: Card) -> str:
+    """What the model answers, in a word or two: that of its first output."""
+    titles = {
+        "semantic-segmentation": tr("Classes"),
+        "pixel-regression": tr("Values"),
+        "field-boundaries": tr("Fields"),
+    }
+    return titles[card.outputs[0].task] if card.outputs else tr("Stack")
+
+
 def slot_title(slot: Slot, card: Card) -> str:
     """The role; where several slots have the same one, with what tells them apart."""
     title = role_title(slot.role)

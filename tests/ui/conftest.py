@@ -34,6 +34,10 @@ class Window:
         self.window_actions = []
         self.options_factories = []
         self.options_opened = []
+        self.drop_handlers = []
+        self.active_layer = None
+        self.layer_actions = {}
+        """Actions of layers' context menus, with the kinds of layers and the layers that they are for."""
 
     def mainWindow(self) -> QMainWindow:
         return self._window
@@ -58,6 +62,34 @@ class Window:
 
     def unregisterOptionsWidgetFactory(self, factory) -> None:
         self.options_factories.remove(factory)
+
+    def registerCustomDropHandler(self, handler) -> None:
+        self.drop_handlers.append(handler)
+
+    def unregisterCustomDropHandler(self, handler) -> None:
+        self.drop_handlers.remove(handler)
+
+    def activeLayer(self):
+        return self.active_layer
+
+    def addCustomActionForLayerType(self, action, _menu: str, kind, all_layers: bool) -> None:
+        assert not all_layers
+        kinds, _ = self.layer_actions.setdefault(action, ([], set()))
+        kinds.append(kind)
+
+    def addCustomActionForLayer(self, action, layer) -> None:
+        kinds, layers = self.layer_actions[action]
+        assert layer.type() in kinds
+        layers.add(layer.id())
+
+    def removeCustomActionForLayerType(self, action) -> bool:
+        kinds, _ = self.layer_actions.get(action, ([], None))
+        if not kinds:
+            return False
+        kinds.pop()
+        if not kinds:
+            del self.layer_actions[action]
+        return True
 
     def showOptionsDialog(self, _parent, page: str) -> None:
         self.options_opened.append(page)

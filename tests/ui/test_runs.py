@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-import json
 import os
 import subprocess
-from pathlib import Path
 
 import pytest
 from fusion_mapper.models.card import read_sidecar
@@ -218,13 +216,3 @@ def test_an_engine_that_was_set_up_meanwhile_is_found_when_the_dock_is_reopened(
     panel.show()
     qtbot.waitUntil(lambda: not panel.engine.problem, timeout=PATIENCE)
     qtbot.waitUntil(button(panel, "RunButton").isEnabled)
-
-
-def test_a_model_without_a_card_beside_it_is_read_by_the_engine(qtbot, dock, tmp_path):
-    bare = tmp_path / "bare.onnx"
-    bare.write_bytes(LANDCOVER.read_bytes())
-    dock.model.open_file(Path(bare))
-    models = dock.findChild(QComboBox, "FusionMapperModel")
-    qtbot.waitUntil(lambda: dock.model.model() is not None and dock.model.model().path == bare, timeout=PATIENCE)
-    title = json.loads(LANDCOVER.with_suffix(".json").read_text())["properties"]["fusion:card"]["title"]
-    assert models.currentText() == title
