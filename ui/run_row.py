@@ -9,9 +9,9 @@ from qgis.PyQt.QtWidgets import QGridLayout, QLabel, QMenu, QProgressBar, QSizeP
 
 from .run_menu import Deed, deed_icon, deed_title, fill_menu, foremost_deed
 from .run_state import Run, RunState
-from .run_words import day_text, state_icon, state_text, summary_text, told
+from .run_words import aside_text, row_text, state_icon, state_text, summary_text
 from .widgets import ElidedLabel
-from .wording import DOT, seconds_text, theme_icon, tr
+from .wording import DOT, theme_icon, tr
 
 #: Pixels.
 _ICON = 16
@@ -48,7 +48,7 @@ class RunRow(QWidget):
         if self._state != (run.state, run.on_map):
             self._state = (run.state, run.on_map)
             self._show_state(run)
-        line = _line(run)
+        line = row_text(run)
         self._told.setText(line)
         self._told.setVisible(bool(line))
         self._bar.setValue(int(run.percent))
@@ -66,9 +66,12 @@ class RunRow(QWidget):
         self._sign.setAccessibleName(state_text(run))
         self._title.setText(run.title)
         self.setAccessibleName(DOT.join([run.title, state_text(run)]))
-        self._aside.setText(_aside(run))
-        self._bar.setVisible(run.active)
+        self._aside.setText(aside_text(run))
+        self._bar.setVisible(run.state is RunState.RUNNING)
         self._show_foremost(foremost_deed(run))
+        # Not under the user's hand; whatever has become impossible meanwhile does nothing.
+        if not self._menu.isVisible():
+            self._fill_menu()
 
     def _show_foremost(self, deed: Optional[Deed]) -> None:
         had_focus = self._foremost.hasFocus()
@@ -111,7 +114,6 @@ class RunRow(QWidget):
         # The button's own arrow would take as much room as its sign.
         self._more.setStyleSheet("QToolButton::menu-indicator { image: none; }")
         self._menu.aboutToShow.connect(self._on_menu_opened)
-        self._fill_menu()
 
     def _lay_out(self) -> None:
         grid = QGridLayout(self)
@@ -138,19 +140,3 @@ class RunRow(QWidget):
     def _on_menu_opened(self) -> None:
         self._fill_menu()
         self.menu_opened.emit(self._run.number)
-
-
-def _line(run: Run) -> str:
-    """Below the title: how it stands, and of a run that ended well only what is worth reading."""
-    if run.state not in (RunState.FINISHED, RunState.CANCELLED):
-        return told(run)
-    return tr("{count} notes in its log").format(count=len(run.warnings)) if run.warnings else ""
-
-
-def _aside(run: Run) -> str:
-    """Beside the title: how long an ended run took, and on which day when that was not today."""
-    if run.active:
-        return ""
-    took = seconds_text(run.seconds) if run.state is RunState.FINISHED else ""
-    cancelled = state_text(run) if run.state is RunState.CANCELLED else ""
-    return DOT.join(part for part in (day_text(run), took, cancelled) if part)

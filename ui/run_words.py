@@ -60,10 +60,41 @@ def running_text(run: Run) -> str:
     if progress.rate:
         parts.append(rate_text(progress.rate))
     if progress.remaining is not None:
-        parts.append(tr("{time} left").format(time=seconds_text(max(1, round(progress.remaining)))))
+        parts.append(_left_text(progress.remaining))
     if run.session is not None:
-        parts.append(session_text(run.session))
+        # With all its facts it is in the tooltip.
+        parts.append(run.session.device.split(" (")[0])
     return DOT.join(parts)
+
+
+def _left_text(seconds: float) -> str:
+    """Time left; no tenths, which would flicker."""
+    whole = max(1, round(seconds))
+    return (
+        tr("{seconds} s left").format(seconds=whole)
+        if whole < 60
+        else tr("{time} left").format(time=seconds_text(whole))
+    )
+
+
+def row_text(run: Run) -> str:
+    """Below a run's title: how it stands; of one that ended well and is on the map only what is worth reading."""
+    if run.active:
+        return told(run)
+    notes = tr("{count} notes in its log").format(count=len(run.warnings)) if run.warnings else ""
+    if run.state is RunState.FINISHED and run.on_map:
+        return notes
+    if run.state in (RunState.FINISHED, RunState.CANCELLED):
+        how = tr("{state} after {time}").format(state=state_text(run), time=seconds_text(run.seconds))
+        return DOT.join(part for part in (day_text(run), how, notes) if part)
+    return DOT.join(part for part in (day_text(run), told(run)) if part)
+
+
+def aside_text(run: Run) -> str:
+    """Beside a run's title: the day, and how long it took, where there is nothing more to say."""
+    if run.state is not RunState.FINISHED or not run.on_map:
+        return ""
+    return DOT.join(part for part in (day_text(run), seconds_text(run.seconds)) if part)
 
 
 def stopping() -> str:
