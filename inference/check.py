@@ -7,7 +7,7 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
-from ..models.card import Slot
+from ..models.card import Channel, Slot
 from .events import Result
 from .job import Job
 from .kept import Kept
@@ -19,6 +19,11 @@ from .voice import Voice, Warnings
 FAR_GSD = 3.0
 #: Values beyond this many scaled units are not what a model was trained on (z-scores, shares and the like).
 FAR_VALUE = 20.0
+#: Imagery of which all channels stay below this share of their ordinary value is in another unit: the darkest water
+#: still has more in blue.
+FAINT = 0.2
+#: The ordinary value of a channel that is only divided by full scale; land reflects about as much of the light.
+ORDINARY = 0.15
 
 
 def check_job(job: Job, base: Path, voice: Voice, kept: Kept | None = None) -> Result:
@@ -107,14 +112,31 @@ def _on_features(slot: Slot, facts: Facts) -> list[str]:
 
 def _on_values(slot: Slot, facts: Facts) -> list[str]:
     """A layer in another unit than the card's scaling expects (0-255 fed to a reflectance model) is caught here."""
-    for channel, low, high in zip(slot.channels, facts.minimum, facts.maximum, strict=False):
-        rule = channel.scaling
-        if rule.minimum is not None and rule.maximum is not None and low >= rule.minimum and high <= rule.maximum:
-            continue
-        scaled = [(value - rule.offset) / rule.scale for value in (low, high)]
-        if max(map(abs, scaled)) > FAR_VALUE or (rule.scale != 1 and abs(scaled[1] - scaled[0]) < 1e-3 and high != low):
-            return [
-                f"'{channel.name}' has values from {low:.4g} to {high:.4g}, which the model's scaling "
-                f"(offset {rule.offset:.4g}, scale {rule.scale:.4g}) was not made for; check the layer's units."
-            ]
-    return []
+    ranges = list(zip(slot.channels, facts.minimum, facts.maximum, strict=False))
+    wrong = next((entry for entry in ranges if _is_far(*entry)), None)
+    if wrong is None and slot.role == "imagery" and ranges and all(_is_faint(*entry) for entry in ranges):
+        wrong = ranges[0]
+    if wrong is None:
+        return []
+    channel, low, high = wrong
+    return [
+        f"'{channel.name}' has values from {low:.4g} to {high:.4g}, which the model's scaling "
+        f"(offset {channel.scaling.offset:.4g}, scale {channel.scaling.scale:.4g}) was not made for; "
+        "check the layer's units."
+    ]
+
+
+def _is_far(channel: Channel, low: float, high: float) -> bool:
+    """Whether values lie far outside what the scaling spans, or fill next to nothing of it."""
+    rule = channel.scaling
+    if rule.minimum is not None and rule.maximum is not None and low >= rule.minimum and high <= rule.maximum:
+        return False
+    scaled = [(value - rule.offset) / rule.scale for value in (low, high)]
+    return max(map(abs, scaled)) > FAR_VALUE or (rule.scale != 1 and abs(scaled[1] - scaled[0]) < 1e-3 and high != low)
+
+
+def _is_faint(channel: Channel, low: float, high: float) -> bool:
+    """Whether values that cannot be negative are far below what the scaling was made for."""
+    rule = channel.scaling
+    ordinary = rule.offset if rule.offset > 0 else ORDINARY * rule.scale
+    return rule.scale != 1 and low >= 0 and high < FAINT * ordinary

@@ -50,6 +50,8 @@ _PRODUCT_NAME = re.compile(r"S2[A-D]_MSIL[12][AC]_\d{8}T\d{6}_N(\d{2})(\d{2})_")
 _SHARE, _BYTE = 3.0, 900.0
 #: Beyond this many scaled units a value is not what a model was trained on; as the engine's own check has it.
 _FAR = 20.0
+#: Below this share of its ordinary value a channel shows nothing; without a mean, that is a part of full scale.
+_FAINT, _ORDINARY = 0.2, 0.15
 #: A layer whose values fill less than this much of what the model's scaling spans is in another unit.
 _FLAT = 0.01
 
@@ -94,7 +96,7 @@ def remedy(slot: Slot, now: Radiometry, minimum: Sequence[float], maximum: Seque
     best, least = None, math.inf
     for other in RADIOMETRIES:
         ranges = [(_reread(low, now, other), _reread(high, now, other)) for low, high in zip(minimum, maximum)]
-        if other == now or other.offset != now.offset or not ranges or not suits(slot, ranges):
+        if other == now or other.offset != now.offset or not ranges or not suits(slot.channels, ranges):
             continue
         highest = max(high for _, high in ranges)
         distance = abs(math.log(max(highest, 1e-12) / _top(slot.channels)))
@@ -103,9 +105,21 @@ def remedy(slot: Slot, now: Radiometry, minimum: Sequence[float], maximum: Seque
     return best
 
 
-def suits(slot: Slot, ranges: Sequence[tuple[float, float]]) -> bool:
-    """Whether values within these ranges, one for each channel, are what the slot's scaling was made for."""
-    return all(_suits(channel, low, high) for channel, (low, high) in zip(slot.channels, ranges))
+def suits(channels: Sequence[Channel], ranges: Sequence[tuple[float, float]]) -> bool:
+    """Whether values within these ranges, one for each channel, are what the channels' scaling was made for.
+
+    The engine's own check decides whether to warn; this finds out which channel is wrong, and what would be right.
+    """
+    pairs = list(zip(channels, ranges))
+    return all(_suits(channel, low, high) for channel, (low, high) in pairs) and not all(
+        _faint(channel, high) for channel, (_, high) in pairs
+    )
+
+
+def _faint(channel: Channel, high: float) -> bool:
+    rule = channel.scaling
+    ordinary = rule.offset if rule.offset > 0 else _ORDINARY * rule.scale
+    return rule.scale != 1 and high < _FAINT * ordinary
 
 
 def _suits(channel: Channel, low: float, high: float) -> bool:

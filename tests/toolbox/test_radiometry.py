@@ -17,6 +17,9 @@ from qgis.core import QgsRasterLayer
 OUTPUT = Output("o", "semantic-segmentation", (ClassInfo(1, "a"), ClassInfo(2, "b")))
 SHARE, BYTE, NUMBERS = Scaling(), Scaling(scale=255.0), Scaling(scale=10_000.0)
 
+#: As the starter models have it.
+SCORES = Scaling(1174.0, 491.0, -1775.0, 4123.0)
+
 
 def slot(scaling: Scaling = NUMBERS, role: str = "imagery") -> Slot:
     return Slot("imagery", role, (Channel("red", scaling),), "x")
@@ -116,6 +119,8 @@ def test_a_scale_of_the_file_is_taken_back_for_a_model_of_numbers(red):
         (NUMBERS, "stored", 0.02, 0.5, "to-dn"),
         (BYTE, "stored", 0.02, 0.9, "unit-to-byte"),
         (SHARE, "sentinel2", 200, 7000, "sentinel2-reflectance"),
+        (SCORES, "stored", 0.02, 0.5, "to-dn"),
+        (SCORES, "stored", 28, 212, None),
         (SHARE, "stored", -1e9, 1e9, None),
     ],
 )
