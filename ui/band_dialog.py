@@ -94,10 +94,10 @@ class BandDialog(QDialog):
         return combo
 
     def _band_title(self, raster: RasterInput, band: Band) -> str:
-        if raster is self._main:
-            return band_text(band)
         if len(raster.bands) == 1:
             return raster.name
+        if raster is self._main:
+            return band_text(band)
         return tr("{layer}, band {band}").format(layer=raster.name, band=band_text(band))
 
     def _radiometry_combo(self) -> QComboBox:

@@ -14,7 +14,7 @@ from ..toolbox.suiting import Suiting
 from .wording import tr
 
 #: A combo box must not widen the panel to the length of a layer's name.
-NAME_LENGTH = 12
+NAME_LENGTH = 9
 #: Layers that are left out are told in a tooltip, up to so many.
 _TOLD = 8
 

@@ -1,0 +1,191 @@
+"""The engine's own pre-flight, asked again in the background whenever what the panel describes has changed."""
+
+from __future__ import annotations
+
+import tempfile
+from collections.abc import Mapping
+from functools import partial
+from pathlib import Path
+from typing import Any, Optional
+
+from qgis.core import QgsMapLayer, QgsProcessingContext, QgsProject, QgsReferencedRectangle
+from qgis.PyQt.QtCore import QObject, QTimer, pyqtSignal
+
+from ..inference.errors import FusionMapperError
+from ..inference.events import Event
+from ..models.card import Slot
+from ..toolbox import runs
+from ..toolbox.algorithms.map import MapAlgorithm
+from ..toolbox.commands import EngineCommands, IsCancelled
+from ..toolbox.lookahead import Lookahead, look_ahead
+from ..toolbox.products import BY_NAME
+from ..toolbox.radiometry import ROLES, STORED, Radiometry, remedy, suits
+from .engine_task import EngineTask
+from .preflight import FITS, Level, Verdict, coverage_verdict
+from .run_state import RunRequest
+from .wording import tr
+
+#: Milliseconds for which the panel has to stay as it is before the engine is asked.
+QUIET = 400
+#: Parameters that decide where products go, not what they are like.
+_PLACES = {"FOLDER", *(product.parameter for product in BY_NAME.values())}
+
+
+class EngineCheck(QObject):
+    """Asks one question at a time; the latest wins, and an earlier one is given up."""
+
+    verdicts_changed = pyqtSignal(object)
+    """What was found in the layers' pixels and features: verdicts by slot name. Slots that were not looked at lack."""
+    report_changed = pyqtSignal(dict)
+    """The engine's report: grid, pixels, tiles, blocks and so on; ``partial`` is true where layers were left out."""
+    failed = pyqtSignal(str)
+    """Why the engine has no answer, in one sentence."""
+
+    def __init__(self, engine: EngineCommands, parent: Optional[QObject] = None) -> None:
+        super().__init__(parent)
+        self._engine = engine
+        self._request: Optional[RunRequest] = None
+        self._key: object = None
+        self._task: Optional[EngineTask] = None
+        self._ending: set[EngineTask] = set()
+        # What the engine converts while it looks is used again by the next look.
+        self._folder = tempfile.TemporaryDirectory(prefix="fusion_mapper_check_")
+        self._quiet = QTimer(self)
+        self._quiet.setSingleShot(True)
+        self._quiet.setInterval(QUIET)
+        self._quiet.timeout.connect(self._on_quiet)
+
+    def ask(self, request: Optional[RunRequest]) -> None:
+        """Look at what the panel describes, unless it is what was looked at last; None where it describes no run."""
+        key = None if request is None else _key(request)
+        if key == self._key:
+            return
+        self._request, self._key = request, key
+        self._drop()
+        if request is None:
+            self._quiet.stop()
+        else:
+            self._quiet.start()
+
+    def working(self) -> bool:
+        """True while the engine is being asked, or has yet to notice that nobody waits for its answer."""
+        return self._task is not None or bool(self._ending)
+
+    def close_down(self) -> None:
+        """Ask no more."""
+        self.ask(None)
+
+    def let_go(self) -> None:
+        """Delete what was converted for the checks; once nothing is working any more."""
+        self._folder.cleanup()
+
+    def _on_quiet(self) -> None:
+        try:
+            plain = plain_request(self._request)
+            ahead = look_ahead(plain, Path(self._folder.name))
+        except FusionMapperError as problem:
+            self.failed.emit(str(problem))
+            return
+        task = EngineTask(tr("Looking at the inputs"), partial(_check, ahead), self._engine)
+        self._task = task
+        task.answered.connect(partial(self._on_answered, task, plain, ahead))
+        task.failed.connect(partial(self._on_failed, task))
+        task.ended.connect(partial(self._on_ended, task))
+        task.start()
+
+    def _drop(self) -> None:
+        task, self._task = self._task, None
+        if task is not None:
+            self._ending.add(task)
+            task.cancel()
+
+    def _on_answered(self, task: EngineTask, plain: runs.RunRequest, ahead: Lookahead, report: dict[str, Any]) -> None:
+        if task is self._task:
+            self.verdicts_changed.emit(verdicts(plain, ahead, report))
+            self.report_changed.emit({**report, "partial": bool(ahead.left_out)})
+
+    def _on_failed(self, task: EngineTask, problem: str) -> None:
+        if task is self._task:
+            self.failed.emit(problem)
+
+    def _on_ended(self, task: EngineTask) -> None:
+        self._ending.discard(task)
+        if task is self._task:
+            self._task = None
+
+
+def _check(ahead: Lookahead, engine: EngineCommands, folder: Path, is_cancelled: IsCancelled) -> dict[str, Any]:
+    """On the task's thread."""
+    return dict(engine.check(ahead.job, folder, _deaf, is_cancelled).report)
+
+
+def _deaf(_event: Event) -> None:
+    """What a check warns of is in its report."""
+
+
+def plain_request(request: RunRequest) -> runs.RunRequest:
+    """The run that the request's parameters describe, in plain values, as the algorithm itself reads them.
+
+    Raises:
+        FusionMapperError: where layers, model and settings do not go together.
+    """
+    context = QgsProcessingContext()
+    context.setProject(QgsProject.instance())
+    collected = MapAlgorithm().create().collect(request.parameters, context)
+    names = [name for name, product in BY_NAME.items() if request.parameters.get(product.parameter)]
+    outputs = runs.Outputs("", dict.fromkeys(names))
+    return collected.as_request(request.model, request.card, outputs, context.transformContext())
+
+
+def verdicts(plain: runs.RunRequest, ahead: Lookahead, report: Mapping[str, Any]) -> dict[str, Verdict]:
+    """What the engine's report means for each slot whose layers it looked at."""
+    radiometries = dict(plain.given.radiometry)
+    slots = [slot for slot in plain.card.slots if slot.name in ahead.job.sources]
+    return {
+        slot.name: slot_verdict(slot, report["slots"][slot.name], radiometries.get(slot.name, STORED)) for slot in slots
+    }
+
+
+def slot_verdict(slot: Slot, entry: Mapping[str, Any], radiometry: Radiometry) -> Verdict:
+    """The gravest thing that the engine's entry for a slot says; resolutions QGIS told already."""
+    facts = entry["facts"]
+    if facts is None:
+        return FITS
+    found = [
+        Verdict(Level.NOTE, sentence)
+        for about, sentence in zip(entry["about"], entry["sentences"])
+        if about == "features"
+    ]
+    if "values" in entry["about"]:
+        found.insert(0, _values_verdict(slot, facts, radiometry))
+    if facts["coverage"] is not None:
+        found.append(coverage_verdict(slot, facts["coverage"]))
+    return max(found, key=lambda verdict: verdict.level, default=FITS)
+
+
+def _values_verdict(slot: Slot, facts: Mapping[str, Any], radiometry: Radiometry) -> Verdict:
+    ranges = list(zip(facts["minimum"], facts["maximum"]))
+    wrong = next((i for i, pair in enumerate(ranges) if not suits(slot.channels[i : i + 1], [pair])), 0)
+    text = tr("{channel} has values from {low} to {high}, which the model's scaling was not made for. {advice}")
+    better = remedy(slot, radiometry, facts["minimum"], facts["maximum"]) if slot.role in ROLES else None
+    advice = tr("Choose “{radiometry}” in Bands…").format(radiometry=tr(better.title)) if better else ""
+    low, high = (f"{value:.4g}" for value in ranges[wrong])
+    advice = advice or tr("Check the layer's units, or choose another layer.")
+    return Verdict(Level.NOTE, text.format(channel=slot.channels[wrong].name, low=low, high=high, advice=advice))
+
+
+def _key(request: RunRequest) -> object:
+    """Equal for requests that the engine would answer alike."""
+    kept = {name: _text(value) for name, value in request.parameters.items() if name not in _PLACES}
+    products = sorted(name for name in _PLACES if request.parameters.get(name))
+    return str(request.model), tuple(sorted(kept.items())), tuple(products)
+
+
+def _text(value: object) -> str:
+    if isinstance(value, QgsMapLayer):
+        return f"{value.id()} {value.crs().authid()} {value.source()}"
+    if isinstance(value, QgsReferencedRectangle):
+        return f"{value.toString(9)} {value.crs().authid()}"
+    if isinstance(value, (list, tuple)):
+        return "; ".join(_text(item) for item in value)
+    return str(value)
