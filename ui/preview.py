@@ -33,8 +33,10 @@ from .wording import metres_text, tr
 
 #: Pixels that are mapped at most; a processor does them in seconds.
 LIMIT = 4e6
-#: Side of a block in pixels: small, so that the first picture comes early.
-BLOCK = 256
+#: Sides of a block and of a tile in pixels: small, so that the first picture comes early.
+BLOCK, TILE = 256, 512
+#: A tile of so many receptive radii is not mostly margin.
+_RADII = 6
 #: What is shown of a model, the first that it makes.
 _PRODUCTS = ("classes", "regression")
 
@@ -222,7 +224,15 @@ def plain_request(request: RunRequest, extent: QgsReferencedRectangle) -> runs.R
     collected = algorithm.collect(parameters, context)
     outputs = Outputs("", {_product(request.card): None}, threshold=collected.outputs.threshold)
     plain = collected.as_request(request.model, request.card, outputs, context.transformContext())
-    return replace(plain, compute=replace(plain.compute, block=BLOCK))
+    compute = plain.compute
+    return replace(plain, compute=replace(compute, block=BLOCK, tile=compute.tile or _tile(request.card)))
+
+
+def _tile(card: Card) -> Optional[int]:
+    """A smaller tile than the model's own, where that changes nothing in the map."""
+    if card.tiling.fixed or card.receptive_radius is None:
+        return None
+    return min(card.tiling.size, max(TILE, _RADII * card.receptive_radius))
 
 
 def middle_of(area: QgsReferencedRectangle, gsd: Optional[float]) -> QgsReferencedRectangle:
