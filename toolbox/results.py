@@ -21,9 +21,11 @@ from pathlib import Path
 from typing import Optional, Union
 
 from qgis.core import (
+    Qgis,
     QgsLayerTreeGroup,
     QgsLayerTreeLayer,
     QgsMapLayer,
+    QgsMessageLog,
     QgsProcessing,
     QgsProcessingContext,
     QgsProcessingFeedback,
@@ -33,6 +35,7 @@ from qgis.core import (
     QgsVectorLayer,
 )
 
+from ..inference.errors import RequestError
 from ..inference.record import RunRecord, read_record
 from ..models.card import Card
 from .layer_metadata import result_metadata
@@ -151,8 +154,13 @@ class RunLabel:
 
 
 def run_label(card: Card, title: str, attribution: Sequence[str], folder: Optional[Path]) -> RunLabel:
-    """The label of a run that has just ended in `folder`; raises RequestError where its record cannot be read."""
-    return RunLabel(card, title, tuple(attribution), folder, read_record(folder) if folder else None)
+    """The label of the run in `folder`; its layers are shown even where its record was lost."""
+    try:
+        record = read_record(folder) if folder else None
+    except RequestError as problem:
+        QgsMessageLog.logMessage(str(problem), "Fusion Mapper", Qgis.MessageLevel.Warning)
+        record = None
+    return RunLabel(card, title, tuple(attribution), folder, record)
 
 
 class ProductFinisher(QgsProcessingLayerPostProcessorInterface):

@@ -23,6 +23,7 @@ from .preselect import fill_rows
 from .preview import Preview
 from .preview_bar import PreviewButton, PreviewLine
 from .request import make_request
+from .result_desk import ResultDesk
 from .result_picker import ResultPicker
 from .run_actions import RunActions
 from .run_banner import RunBanner
@@ -62,6 +63,7 @@ class FusionDock(QgsDockWidget):
         self.live_blocks = LiveBlocks(self.runs, iface.mapCanvas(), self)
         self._run_list = RunList(self.runs, self)
         self.run_actions = RunActions(self.runs, self)
+        self.result_desk = ResultDesk(iface, self)
         self.engine = EngineLine(self.warm, self)
         self._banner = RunBanner(self.runs, iface.messageBar(), self)
         self._settled = QTimer(self)
@@ -89,6 +91,7 @@ class FusionDock(QgsDockWidget):
         self.live_blocks.close_down()
         self.preview.close_down()
         self.run_actions.close_down()
+        self.result_desk.close_down()
         self.warm.close_down()
         self._wait_for_tasks()
         self.runs.let_go()
@@ -167,6 +170,9 @@ class FusionDock(QgsDockWidget):
         self.run_actions.add_asked.connect(self._on_add_asked)
         self.run_actions.trouble.connect(self._on_trouble)
         self._banner.details_asked.connect(self.run_actions.show_log)
+        for part in (self.run_actions, self._banner):
+            part.summary_asked.connect(self._on_summary_asked)
+            part.report_asked.connect(self._on_report_asked)
         QgsProject.instance().layersAdded.connect(self._on_layers_added)
 
     def _on_model_changed(self) -> None:
@@ -276,6 +282,12 @@ class FusionDock(QgsDockWidget):
         group.setExpanded(True)
         self.runs.loaded(number)
 
+    def _on_summary_asked(self, number: int) -> None:
+        self.result_desk.show_summary(self.runs.run(number).request.folder)
+
+    def _on_report_asked(self, number: int) -> None:
+        self.result_desk.open_report(self.runs.run(number).request.folder)
+
     def _on_trouble(self, sentence: str) -> None:
         self._iface.messageBar().pushWarning(tr("Fusion Mapper"), sentence)
 
@@ -287,7 +299,7 @@ class FusionDock(QgsDockWidget):
         loop = QEventLoop()
         clock = QElapsedTimer()
         clock.start()
-        parts = (self.runs, self.engine, self.model, self.first_steps, self.preview)
+        parts = (self.runs, self.engine, self.model, self.first_steps, self.preview, self.result_desk)
         while any(part.working() for part in parts) and clock.elapsed() < FAREWELL:
             loop.processEvents(QEventLoop.ProcessEventsFlag.ExcludeUserInputEvents, SETTLE)
 

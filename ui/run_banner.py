@@ -6,7 +6,7 @@ from typing import Optional
 
 from qgis.core import Qgis
 from qgis.gui import QgsMessageBar, QgsMessageBarItem
-from qgis.PyQt.QtCore import QObject, pyqtSignal
+from qgis.PyQt.QtCore import QObject, pyqtBoundSignal, pyqtSignal
 from qgis.PyQt.QtWidgets import QProgressBar, QPushButton, QWidget
 
 from .run_words import told
@@ -22,6 +22,8 @@ PROGRESS_WIDTH = 90
 class RunBanner(QObject):
     """Keeps one item for the run that is running, and announces how runs end."""
 
+    summary_asked = pyqtSignal(int)
+    report_asked = pyqtSignal(int)
     details_asked = pyqtSignal(int)
 
     def __init__(self, model: RunModel, bar: QgsMessageBar, parent: Optional[QObject] = None) -> None:
@@ -81,13 +83,22 @@ class RunBanner(QObject):
 
     def _announce(self, run: Run, text: str, level: Qgis.MessageLevel, seconds: int) -> None:
         item = self._bar.createMessage(LOG_TAG, text)
+        if run.state is RunState.FINISHED:
+            for name, text, asked in (
+                ("Summary", tr("Summary"), self.summary_asked),
+                ("Report", tr("Report"), self.report_asked),
+            ):
+                item.layout().addWidget(self._button(name, text, asked, run.number, item))
         item.layout().addWidget(self._details_button(run.number, item))
         self._bar.pushWidget(item, level, seconds)
 
     def _details_button(self, number: int, parent: QWidget) -> QPushButton:
-        button = QPushButton(tr("Details"), parent)
-        button.setObjectName("FusionMapperBannerDetails")
-        button.clicked.connect(lambda: self.details_asked.emit(number))
+        return self._button("Details", tr("Details"), self.details_asked, number, parent)
+
+    def _button(self, name: str, text: str, asked: pyqtBoundSignal, number: int, parent: QWidget) -> QPushButton:
+        button = QPushButton(text, parent)
+        button.setObjectName(f"FusionMapperBanner{name}")
+        button.clicked.connect(lambda: asked.emit(number))
         return button
 
     def _take_out(self) -> None:
