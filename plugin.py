@@ -10,8 +10,8 @@ from qgis.PyQt.QtCore import QCoreApplication, Qt
 from qgis.PyQt.QtGui import QIcon
 from qgis.PyQt.QtWidgets import QAction
 
-from .toolbox.algorithms.model import show_model_with
 from .toolbox.provider import FusionMapperProvider
+from .toolbox.widgets import use_widgets
 
 if TYPE_CHECKING:
     from qgis.gui import QgisInterface
@@ -21,6 +21,8 @@ if TYPE_CHECKING:
     from .ui.options_page import OptionsFactory
 
 ICON = Path(__file__).parent / "resources" / "icon.svg"
+#: With what Processing's windows ask for parameters of these kinds; imported when one is opened.
+FORM_WIDGETS = {"model": "processing_model.ModelWidget", "imagery": "processing_imagery.ImageryWidget"}
 MENU = "Fusion Mapper"  # the plugin's name, which is not translated
 
 
@@ -42,7 +44,7 @@ class FusionMapperPlugin:
 
     def initGui(self) -> None:
         """Register the algorithms, and put dock, button and options page into the main window."""
-        show_model_with(f"{__package__}.ui.processing_model.ModelWidget")
+        use_widgets({kind: f"{__package__}.ui.{name}" for kind, name in FORM_WIDGETS.items()})
         self.initProcessing()
         self._add_dock()
         self._add_action()
@@ -122,7 +124,7 @@ class FusionMapperPlugin:
             return
         QgsApplication.processingRegistry().removeProvider(self._provider)
         self._provider = None
-        show_model_with("")
+        use_widgets({})
 
     @staticmethod
     def _tr(text: str) -> str:

@@ -19,7 +19,13 @@ from qgis.core import (
     QgsProject,
     QgsReferencedRectangle,
 )
-from qgis.gui import QgsAbstractProcessingParameterWidgetWrapper, QgsFileWidget, QgsGui, QgsProcessingGui
+from qgis.gui import (
+    QgsAbstractProcessingParameterWidgetWrapper,
+    QgsFileWidget,
+    QgsGui,
+    QgsProcessingGui,
+    QgsProcessingModelerParameterWidget,
+)
 from qgis.PyQt.QtCore import QSignalBlocker, Qt, QTimer
 from qgis.PyQt.QtWidgets import QComboBox, QCompleter, QFileDialog, QHBoxLayout, QToolButton, QVBoxLayout, QWidget
 
@@ -40,17 +46,26 @@ class ModelWidget:
     def __new__(
         cls, parameter: QgsProcessingParameterDefinition, dialog: QWidget, row: int = 0, column: int = 0
     ) -> object:
-        # Known by its name, as Processing itself tells its windows apart.
-        if type(dialog).__name__ == "ModelerParametersDialog":
-            return _modeler_widget(parameter, dialog)
+        if is_modeler(dialog):
+            return _with_names(modeler_widget(parameter, dialog))
         return ModelWrapper(parameter, dialog, row, column)
 
 
-def _modeler_widget(parameter: QgsProcessingParameterDefinition, dialog: QWidget) -> QWidget:
-    """QGIS's own, which can also take an input of the model or an expression; it completes the names of models."""
+def is_modeler(dialog: QWidget) -> bool:
+    """Whether this is the model designer's form of a step, known by its name, as Processing tells its windows apart."""
+    return type(dialog).__name__ == "ModelerParametersDialog"
+
+
+def modeler_widget(parameter: QgsProcessingParameterDefinition, dialog: QWidget) -> QgsProcessingModelerParameterWidget:
+    """QGIS's own, which can also take an input of the model, another step's output or an expression."""
     registry = QgsGui.processingGuiRegistry()
     widget = registry.createModelerParameterWidget(dialog.model, dialog.childId, parameter, dialog.context)
     widget.setDialog(dialog)
+    return widget
+
+
+def _with_names(widget: QgsProcessingModelerParameterWidget) -> QgsProcessingModelerParameterWidget:
+    """The widget, whose file field completes the names of the installed models."""
     field = widget.findChild(QgsFileWidget)
     if field is not None:
         names = [model.name for model in _installed()]
@@ -84,8 +99,9 @@ class ModelWrapper(WidgetWrapper):
     def setValue(self, value: object) -> None:
         self._field.choose(str(value or ""))
 
-    def value(self) -> str:
-        return self._field.chosen()
+    def value(self) -> Optional[str]:
+        # Not an empty text: QGIS's Autofill takes a row for free only without a value.
+        return self._field.chosen() or None
 
     def postInitialize(self, wrappers: Sequence[QgsAbstractProcessingParameterWidgetWrapper]) -> None:
         super().postInitialize(wrappers)

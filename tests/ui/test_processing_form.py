@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import pytest
-from fusion_mapper.toolbox.algorithms.model import show_model_with
+from fusion_mapper.plugin import FORM_WIDGETS
 from fusion_mapper.toolbox.provider import FusionMapperProvider
+from fusion_mapper.toolbox.widgets import use_widgets
 from qgis.core import (
     QgsApplication,
     QgsProcessingContext,
@@ -12,7 +13,8 @@ from qgis.core import (
     QgsProcessingModelChildAlgorithm,
 )
 from qgis.gui import QgsBrowserGuiModel, QgsFileWidget, QgsProcessingModelerParameterWidget
-from qgis.PyQt.QtWidgets import QComboBox, QLabel, QToolButton, QWidget
+from qgis.PyQt.QtCore import QTimer
+from qgis.PyQt.QtWidgets import QApplication, QComboBox, QFileDialog, QLabel, QToolButton, QWidget
 
 FORM_MODEL = "FusionMapperFormModel"
 
@@ -20,12 +22,12 @@ FORM_MODEL = "FusionMapperFormModel"
 @pytest.fixture
 def toolbox(qgis_app, qgis_processing):
     """The provider as the window has it."""
-    show_model_with("fusion_mapper.ui.processing_model.ModelWidget")
+    use_widgets({kind: f"fusion_mapper.ui.{name}" for kind, name in FORM_WIDGETS.items()})
     provider = FusionMapperProvider()
     QgsApplication.processingRegistry().addProvider(provider)
     yield provider
     QgsApplication.processingRegistry().removeProvider(provider)
-    show_model_with("")
+    use_widgets({})
 
 
 @pytest.fixture
@@ -121,6 +123,54 @@ def test_the_batch_table_chooses_models_by_name(toolbox, main_window, project, q
     column = panel.parameter_to_column["MODEL"]
     panel.tblParameters.cellWidget(0, column).fillDown()
     assert [panel.valueForParameter(row, "MODEL") for row in range(3)] == ["fields-10m"] * 3
+
+
+@pytest.fixture
+def batch(toolbox, main_window, project, qtbot):
+    """The batch table of the map, with a function that fills the imagery column as Select Files… does."""
+    from processing.gui.BatchAlgorithmDialog import BatchAlgorithmDialog
+
+    dialog = BatchAlgorithmDialog(toolbox.algorithm("map").create(), parent=main_window)
+    qtbot.addWidget(dialog)
+    return dialog.mainWidget()
+
+
+def select_files(panel, files: list[str]) -> None:
+    autofill = panel.tblParameters.cellWidget(0, panel.parameter_to_column["IMAGERY"])
+    first = autofill.findStartingRow()
+    for number, file in enumerate(files):
+        autofill.setRowValue(first + number, file, QgsProcessingContext())
+
+
+def test_many_rasters_fill_the_batch_table_from_the_first_row(batch, tmp_path):
+    files = [str(tmp_path / f"tile_{number}.tif") for number in range(3)]
+    select_files(batch, files)
+    assert [batch.valueForParameter(row, "IMAGERY") for row in range(batch.batchRowCount())] == files
+
+
+def fill_with_imagery() -> None:
+    """Answer the dialog that QGIS shows once an output's file was chosen: fill with the values of Imagery."""
+    dialog = QApplication.activeModalWidget()
+    dialog.cmbFillType.setCurrentIndex(dialog.FILL_WITH_PARAMETER)
+    dialog.cmbParameters.setCurrentIndex(dialog.cmbParameters.findData("IMAGERY"))
+    dialog.accept()
+
+
+def test_outputs_of_a_batch_are_named_after_the_imagery(batch, tmp_path, monkeypatch):
+    select_files(batch, [str(tmp_path / "north.tif"), str(tmp_path / "south.tif")])
+    chosen = (str(tmp_path / "map_.tif"), "TIF files (*.tif)")
+    monkeypatch.setattr(QFileDialog, "getSaveFileName", lambda *_: chosen)
+    column = batch.parameter_to_column["CLASSES"]
+    QTimer.singleShot(0, fill_with_imagery)
+    batch.tblParameters.cellWidget(1, column).showSelectionDialog()
+    named = [batch.tblParameters.cellWidget(row, column).getValue() for row in (1, 2)]
+    assert named == [str(tmp_path / "map_north.tif"), str(tmp_path / "map_south.tif")]
+
+
+def test_several_rasters_of_one_row_stay_a_list(batch, tmp_path):
+    both = [str(tmp_path / "red.tif"), str(tmp_path / "green.tif")]
+    batch.wrappers[0][batch.parameter_to_column["IMAGERY"]].setParameterValue(both, QgsProcessingContext())
+    assert batch.valueForParameter(0, "IMAGERY") == both
 
 
 def test_the_model_designer_takes_inputs_and_completes_names(toolbox, main_window, project, qtbot):

@@ -11,29 +11,18 @@ from ...models.card import Card
 from ...models.library import list_models
 from ..engine import Engine
 from ..models import ModelChoice, choose_model, library_folders
+from ..widgets import ask_with_widget
 from .base import FeedbackListener, FusionAlgorithm, temporary_folder, tr
 
 # A file parameter, because it is the one kind that all of the window, the batch table, the model designer and
 # qgis_process can fill with either a path or a plain name; the second filter lets names pass.
 _FILTER = "Fusion models (*.onnx);;Names of installed models (*)"
-#: What Processing's windows show for MODEL in place of a file field, as the parameter's metadata; the window's rooms
-#: fill it in, and qgis_process has none.
-_SHOWN: dict[str, str] = {}
-
-
-def show_model_with(widget: str) -> None:
-    """Have Processing's windows ask for MODEL with the widget of this dotted name; without a name, with their own."""
-    _SHOWN.clear()
-    if widget:
-        _SHOWN["class"] = widget
 
 
 def add_model(algorithm: FusionAlgorithm, optional: bool = False) -> None:
     """MODEL: a file or a name."""
     parameter = QgsProcessingParameterFile("MODEL", tr("Model"), optional=optional, fileFilter=_FILTER)
-    if _SHOWN:
-        parameter.setMetadata({"widget_wrapper": dict(_SHOWN)})
-    algorithm.add(parameter, tr("A fusion model: an ONNX file, or the name of an installed model."))
+    algorithm.add(ask_with_widget(parameter, "model"), tr("A fusion model: an ONNX file, or the name of an installed model."))
 
 
 def installed_models() -> str:
