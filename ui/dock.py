@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Optional
 
-from qgis.core import QgsProject, QgsRasterLayer
+from qgis.core import QgsCoordinateReferenceSystem, QgsProject, QgsRasterLayer, QgsRectangle
 from qgis.gui import QgisInterface, QgsDockWidget
 from qgis.PyQt.QtCore import QElapsedTimer, QEventLoop, QTimer
 from qgis.PyQt.QtGui import QShowEvent
@@ -196,12 +196,16 @@ class FusionDock(QgsDockWidget):
             QWidget.setTabOrder(first, second)
 
     def _on_scene_opened(self, imagery: QgsRasterLayer, said: str) -> None:
-        QgsProject.instance().setCrs(imagery.crs())
-        self._iface.mapCanvas().setDestinationCrs(imagery.crs())
-        self._iface.mapCanvas().setExtent(imagery.extent())
-        self._iface.mapCanvas().refresh()
         self.model.open_file(SAMPLE_MODEL)
         self._iface.messageBar().pushInfo(tr("Fusion Mapper"), said)
+        # Not yet: QGIS itself takes its CRS and view from the first layers, once they are all in.
+        QTimer.singleShot(0, partial(self._look_at, imagery.extent(), imagery.crs()))
+
+    def _look_at(self, extent: QgsRectangle, crs: QgsCoordinateReferenceSystem) -> None:
+        QgsProject.instance().setCrs(crs)
+        self._iface.mapCanvas().setDestinationCrs(crs)
+        self._iface.mapCanvas().setExtent(extent)
+        self._iface.mapCanvas().refresh()
 
     def _on_options_asked(self) -> None:
         self._iface.showOptionsDialog(self._iface.mainWindow(), PAGE)

@@ -22,6 +22,7 @@ from ..matching import Given, Layer
 from ..radiometry import RADIOMETRIES
 from ..slots import SlotLine, parse_radiometry, parse_slots
 from ..sources import RasterInput, VectorInput, describe
+from ..widgets import ask_with_widget
 from .base import FusionAlgorithm, tr
 
 UNREADABLE = ("stop", "skip")
@@ -29,10 +30,11 @@ UNREADABLE = ("stop", "skip")
 
 def add_imagery(algorithm: FusionAlgorithm) -> None:
     """IMAGERY: any number of rasters."""
+    imagery = QgsProcessingParameterMultipleLayers(
+        "IMAGERY", tr("Imagery"), QgsProcessing.SourceType.TypeRaster, optional=True
+    )
     algorithm.add(
-        QgsProcessingParameterMultipleLayers(
-            "IMAGERY", tr("Imagery"), QgsProcessing.SourceType.TypeRaster, optional=True
-        ),
+        ask_with_widget(imagery, "imagery"),
         tr(
             "Raster layers with imagery. Several layers are one mosaic when each has all bands, or one stack when "
             "together they have as many bands as the model takes. A model of two dates takes one layer for each, in "
