@@ -97,10 +97,11 @@ class History:
         records: dict[str, Record] = {}
         problems: list[str] = []
         names = sorted(path.stem for path in self._folder.glob("*.json"))
-        for key in names[:-KEPT]:
-            self.forget(key)
-        for key in names[-KEPT:]:
+        for key in names:
             try:
+                if key in names[:-KEPT]:
+                    self.forget(key)
+                    continue
                 record = self._read(key)
             except RequestError as problem:
                 problems.append(str(problem))
