@@ -1,4 +1,4 @@
-"""With what widgets Processing's windows ask for some parameters: the window's rooms tell, ``qgis_process`` has none."""
+"""The widgets with which Processing's windows ask for some parameters; ``qgis_process`` has none of them."""
 
 from __future__ import annotations
 

@@ -159,10 +159,10 @@ def _greeting() -> str:
 
 def _hint() -> str:
     text = tr(
-        "On real imagery it will look wrong; a model that was trained on real labels works there: {link}. "
-        "Training one on a few labels of your own is not part of this version yet."
+        "On real imagery it will look wrong: {link} that was trained there. "
+        "Training on labels of your own is not part of this version yet."
     )
-    return text.format(link=f'<a href="import">{tr("import one")}</a>')
+    return text.format(link=f'<a href="import">{tr("import a model")}</a>')
 
 
 def _ask_sample(engine: EngineCommands, folder: Path, is_cancelled: IsCancelled) -> Result:

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import pytest
 from fusion_mapper.plugin import FORM_WIDGETS
 from fusion_mapper.toolbox.provider import FusionMapperProvider
 from fusion_mapper.toolbox.widgets import use_widgets
+from osgeo import gdal
 from qgis.core import (
     QgsApplication,
     QgsProcessingContext,
@@ -135,6 +138,14 @@ def batch(toolbox, main_window, project, qtbot):
     return dialog.mainWidget()
 
 
+def rasters(folder: Path, *names: str) -> list[str]:
+    """Small files, since QGIS's cell drops what it cannot open."""
+    paths = [str(folder / f"{name}.tif") for name in names]
+    for path in paths:
+        gdal.GetDriverByName("GTiff").Create(path, 4, 4, 3)
+    return paths
+
+
 def select_files(panel, files: list[str]) -> None:
     autofill = panel.tblParameters.cellWidget(0, panel.parameter_to_column["IMAGERY"])
     first = autofill.findStartingRow()
@@ -143,7 +154,7 @@ def select_files(panel, files: list[str]) -> None:
 
 
 def test_many_rasters_fill_the_batch_table_from_the_first_row(batch, tmp_path):
-    files = [str(tmp_path / f"tile_{number}.tif") for number in range(3)]
+    files = rasters(tmp_path, "north", "east", "south")
     select_files(batch, files)
     assert [batch.valueForParameter(row, "IMAGERY") for row in range(batch.batchRowCount())] == files
 
@@ -157,7 +168,7 @@ def fill_with_imagery() -> None:
 
 
 def test_outputs_of_a_batch_are_named_after_the_imagery(batch, tmp_path, monkeypatch):
-    select_files(batch, [str(tmp_path / "north.tif"), str(tmp_path / "south.tif")])
+    select_files(batch, rasters(tmp_path, "north", "south"))
     chosen = (str(tmp_path / "map_.tif"), "TIF files (*.tif)")
     monkeypatch.setattr(QFileDialog, "getSaveFileName", lambda *_: chosen)
     column = batch.parameter_to_column["CLASSES"]
@@ -168,7 +179,7 @@ def test_outputs_of_a_batch_are_named_after_the_imagery(batch, tmp_path, monkeyp
 
 
 def test_several_rasters_of_one_row_stay_a_list(batch, tmp_path):
-    both = [str(tmp_path / "red.tif"), str(tmp_path / "green.tif")]
+    both = rasters(tmp_path, "red", "green")
     batch.wrappers[0][batch.parameter_to_column["IMAGERY"]].setParameterValue(both, QgsProcessingContext())
     assert batch.valueForParameter(0, "IMAGERY") == both
 

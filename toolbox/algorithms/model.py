@@ -22,7 +22,9 @@ _FILTER = "Fusion models (*.onnx);;Names of installed models (*)"
 def add_model(algorithm: FusionAlgorithm, optional: bool = False) -> None:
     """MODEL: a file or a name."""
     parameter = QgsProcessingParameterFile("MODEL", tr("Model"), optional=optional, fileFilter=_FILTER)
-    algorithm.add(ask_with_widget(parameter, "model"), tr("A fusion model: an ONNX file, or the name of an installed model."))
+    algorithm.add(
+        ask_with_widget(parameter, "model"), tr("A fusion model: an ONNX file, or the name of an installed model.")
+    )
 
 
 def installed_models() -> str:
