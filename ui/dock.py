@@ -15,11 +15,13 @@ from ..toolbox.results import add_run_to_project
 from ..toolbox.warm import WarmEngine
 from .area_picker import AreaPicker
 from .dock_tools import DockTools
+from .engine_check import EngineCheck
 from .engine_line import EngineLine
 from .first_steps import SAMPLE_MODEL, FirstSteps, StarterHint
 from .live_blocks import LiveBlocks
 from .model_picker import ModelPicker
 from .options_page import PAGE
+from .preflight import Verdict
 from .preselect import fill_rows
 from .preview import Preview
 from .preview_bar import PreviewButton, PreviewLine
@@ -66,6 +68,7 @@ class FusionDock(QgsDockWidget):
         self.run_actions = RunActions(self.runs, self)
         self.result_desk = ResultDesk(iface, self)
         self.engine = EngineLine(self.warm, self)
+        self.check = EngineCheck(self.warm, self)
         self._banner = RunBanner(self.runs, iface.messageBar(), self)
         self._settled = QTimer(self)
         self._wheel = WheelGuard(self)
@@ -85,6 +88,7 @@ class FusionDock(QgsDockWidget):
         QgsProject.instance().layersAdded.disconnect(self._on_layers_added)
         self.runs.close_down()
         self.engine.close_down()
+        self.check.close_down()
         self.model.close_down()
         self.first_steps.close_down()
         self._banner.close_down()
@@ -95,6 +99,7 @@ class FusionDock(QgsDockWidget):
         self.result_desk.close_down()
         self.warm.close_down()
         self._wait_for_tasks()
+        self.check.let_go()
         self.runs.let_go()
 
     def take_settings(self) -> None:
@@ -162,6 +167,9 @@ class FusionDock(QgsDockWidget):
         self.engine.engine_changed.connect(self._settled.start)
         self.first_steps.scene_opened.connect(self._on_scene_opened)
         self.tools.options_asked.connect(self._on_options_asked)
+        self.check.verdicts_changed.connect(self._on_checked)
+        self.check.report_changed.connect(self.area.show_report)
+        self.check.failed.connect(self.slots.show_trouble)
         self._settled.timeout.connect(self._on_settled)
         self._run.clicked.connect(self._on_run)
         self._preview_button.preview_asked.connect(self._on_preview)
@@ -231,6 +239,11 @@ class FusionDock(QgsDockWidget):
         self._reason.setText(problem)
         self._reason.setVisible(bool(problem))
         self._preview_button.show_problem(self._preview_problem())
+        self.check.ask(None if problem else self._request())
+
+    def _on_checked(self, verdicts: dict[str, Verdict]) -> None:
+        self.slots.show_thorough(verdicts)
+        self._settled.start()
 
     def _problem(self) -> str:
         """What keeps Run from being pressed, in one sentence; empty where nothing does."""
@@ -304,7 +317,7 @@ class FusionDock(QgsDockWidget):
         loop = QEventLoop()
         clock = QElapsedTimer()
         clock.start()
-        parts = (self.runs, self.engine, self.model, self.first_steps, self.preview, self.result_desk)
+        parts = (self.runs, self.engine, self.model, self.first_steps, self.preview, self.result_desk, self.check)
         while any(part.working() for part in parts) and clock.elapsed() < FAREWELL:
             loop.processEvents(QEventLoop.ProcessEventsFlag.ExcludeUserInputEvents, SETTLE)
 

@@ -6,8 +6,8 @@ from collections.abc import Mapping
 from typing import Optional
 
 from qgis.core import QgsMapLayer, QgsProject, QgsReferencedRectangle
-from qgis.PyQt.QtCore import QTimer, pyqtSignal
-from qgis.PyQt.QtWidgets import QVBoxLayout, QWidget
+from qgis.PyQt.QtCore import Qt, QTimer, pyqtSignal
+from qgis.PyQt.QtWidgets import QLabel, QVBoxLayout, QWidget
 
 from ..models.card import Card, Slot
 from ..toolbox.sources import RasterInput, VectorInput
@@ -30,6 +30,12 @@ class SlotList(QWidget):
         self._layout = QVBoxLayout(self)
         self._layout.setContentsMargins(0, 0, 0, 0)
         self._layout.setSpacing(4)
+        self._trouble = QLabel(self)
+        self._trouble.setObjectName("FusionMapperInputsTrouble")
+        self._trouble.setWordWrap(True)
+        self._trouble.setTextFormat(Qt.TextFormat.PlainText)
+        self._trouble.hide()
+        self._layout.addWidget(self._trouble)
         self._offers = QTimer(self)
         self._offers.setSingleShot(True)
         self._offers.setInterval(0)
@@ -48,9 +54,10 @@ class SlotList(QWidget):
             take_away(row)
         slots = [slot for slot in card.slots if slot.role != "location"] if card else []
         self._rows = [SlotRow(slot, card, self) for slot in slots]
-        for row in self._rows:
-            self._layout.addWidget(row)
-            row.choice_changed.connect(self.choice_changed)
+        for number, row in enumerate(self._rows):
+            self._layout.insertWidget(number, row)
+            row.choice_changed.connect(self._on_choice_changed)
+        self.show_trouble("")
         self._line_up()
         self.offer_layers()
 
@@ -71,8 +78,14 @@ class SlotList(QWidget):
 
     def show_thorough(self, verdicts: Mapping[str, Verdict]) -> None:
         """Show what the engine found, by slot name; slots that it did not look at keep the cheap verdict."""
+        self.show_trouble("")
         for row in self._rows:
             row.show_thorough(verdicts.get(row.slot.name))
+
+    def show_trouble(self, sentence: str) -> None:
+        """Say why the engine could not look at the layers; empty takes it back."""
+        self._trouble.setText(sentence)
+        self._trouble.setVisible(bool(sentence))
 
     def reference(self) -> Optional[QgsMapLayer]:
         """The layer that gives the run its grid: that of the first imagery slot, else of the first raster slot."""
@@ -97,6 +110,10 @@ class SlotList(QWidget):
         widest = max((row.title_width() for row in self._rows), default=0)
         for row in self._rows:
             row.set_title_width(widest)
+
+    def _on_choice_changed(self) -> None:
+        self.show_trouble("")
+        self.choice_changed.emit()
 
     def _on_layers_changed(self, _layers: object) -> None:
         self._offers.start()

@@ -17,7 +17,7 @@ from ..toolbox.suiting import Suiting
 from .band_dialog import NO_SETTINGS, BandDialog, BandSettings, Place
 from .chosen import Chosen
 from .layer_choice import RasterChoice, VectorChoice
-from .preflight import FITS, Verdict, judge
+from .preflight import FITS, Level, Verdict, judge
 from .project_layers import described, described_layers
 from .signs import show_sign
 from .wording import DOT, slot_title, theme_icon, tr
@@ -44,6 +44,7 @@ class SlotRow(QWidget):
         self._sisters: tuple[Place, ...] = ()
         self._cheap = FITS
         self._thorough: Optional[Verdict] = None
+        self._place: Optional[tuple[str, str]] = None
         self._reason = ""
         self._dialog: Optional[BandDialog] = None
         self.setObjectName("FusionMapperSlot_" + slot.name)
@@ -86,6 +87,11 @@ class SlotRow(QWidget):
 
     def judge(self, area: Optional[QgsReferencedRectangle]) -> Verdict:
         """Look at the chosen layers and show what is found; `area` is what is to be mapped."""
+        place = None if area is None else (area.toString(9), area.crs().authid())
+        if place != self._place and self._thorough is not None and self._thorough.level is Level.CANNOT:
+            # It held for another area, and nothing would be asked again while it stands.
+            self._thorough = None
+        self._place = place
         self._cheap = judge(self.slot, self.card, self.chosen(), area)
         self._show_verdict()
         return self.verdict
