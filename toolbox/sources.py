@@ -153,6 +153,8 @@ class VectorOrder:
     fields: QgsFields
     geometry: int
     """WKB type of the written layer."""
+    chosen: Optional[tuple[int, ...]] = None
+    """Ids of the only features that are written; None writes all."""
 
 
 def describe(layer: QgsMapLayer) -> Union[RasterInput, VectorInput]:
@@ -221,6 +223,24 @@ def quick_extent(layer: QgsVectorLayer) -> Optional[QgsRectangle]:
     """The layer's extent, where it is known without reading features, which would hold up QGIS's window."""
     quick = layer.dataProvider().storageType() in _QUICK_EXTENT and not layer.subsetString()
     return layer.extent() if quick else None
+
+
+def selected_features(layer: QgsVectorLayer) -> VectorInput:
+    """The features that are selected in the layer, in plain values; main thread.
+
+    Raises:
+        SourceError: when none is selected, or as `describe` does.
+    """
+    whole = describe(layer)
+    if not layer.selectedFeatureCount():
+        raise SourceError(f"No feature of '{layer.name()}' is selected; select some or take the whole layer.")
+    ids = tuple(sorted(layer.selectedFeatureIds()))
+    order = VectorOrder(QgsVectorLayerFeatureSource(layer), layer.fields(), int(layer.wkbType()), ids)
+    # Under an id of its own: the whole layer may be staged for the same run.
+    return replace(
+        whole, id=f"{whole.id}, selected", path=None, layer=None, where=None,
+        extent=layer.boundingBoxOfSelected(), staging=order,
+    )  # fmt: skip
 
 
 def carries_secret(source: str) -> bool:

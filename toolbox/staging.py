@@ -86,7 +86,7 @@ def stage_vector(vector: VectorInput, stage: Stage, within: Optional[PixelGrid] 
     """
     if vector.staging is None:
         return vector
-    target = stage.path(vector.name, ".gpkg", vector.id)
+    target = stage.path(vector.name, ".gpkg", vector.id, *(vector.staging.chosen or ()))
     part = target.with_name(f"part-{target.name}")
     count = _write_features(vector, part, stage, within)
     os.replace(part, target)
@@ -292,6 +292,8 @@ def _request(vector: VectorInput, stage: Stage, within: Optional[PixelGrid]) -> 
         extent = transformed(within.extent, within.crs, vector.crs, stage.transform)
         # Wide roads and blurred priors reach into the grid from outside.
         request.setFilterRect(extent.buffered(0.1 * max(extent.width(), extent.height())))
+    if vector.staging.chosen is not None:
+        request.setFilterFids(list(vector.staging.chosen))
     return request
 
 

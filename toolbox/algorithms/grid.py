@@ -7,17 +7,18 @@ from typing import Optional
 from qgis.core import (
     QgsProcessing,
     QgsProcessingContext,
+    QgsProcessingFeatureSourceDefinition,
     QgsProcessingParameterBoolean,
     QgsProcessingParameterCrs,
     QgsProcessingParameterExtent,
+    QgsProcessingParameterFeatureSource,
     QgsProcessingParameterNumber,
     QgsProcessingParameterRasterLayer,
-    QgsProcessingParameterVectorLayer,
 )
 
 from ...inference.errors import RequestError
 from ...inference.job import GridSpec
-from ..sources import RasterInput, VectorInput, describe
+from ..sources import RasterInput, VectorInput, describe, selected_features
 from .base import FusionAlgorithm, tr
 from .layers import given_raster
 
@@ -29,10 +30,10 @@ def add_grid(algorithm: FusionAlgorithm) -> None:
         tr("What the result covers; the whole of the reference or of the first raster layer when empty."),
     )
     algorithm.add(
-        QgsProcessingParameterVectorLayer(
+        QgsProcessingParameterFeatureSource(
             "AREA", tr("Area"), [QgsProcessing.SourceType.TypeVectorPolygon], optional=True
         ),
-        tr("Polygons outside which the result is nodata."),
+        tr("Polygons outside which the result is nodata: a layer, or what is selected in it."),
     )
     algorithm.add(
         QgsProcessingParameterNumber(
@@ -85,17 +86,27 @@ def given_area(
     algorithm: FusionAlgorithm, parameters: dict[str, object], context: QgsProcessingContext
 ) -> Optional[VectorInput]:
     """The area's polygons, or None."""
-    if not parameters.get("AREA"):
+    value, selected = _area_layer(parameters.get("AREA"), context)
+    if not value:
         return None
-    layer = algorithm.parameterAsVectorLayer(parameters, "AREA", context)
+    layer = algorithm.parameterAsVectorLayer({"AREA": value}, "AREA", context)
     if layer is None:
-        raise RequestError(
-            f"AREA is '{parameters['AREA']}', which is neither a vector layer nor a file that can be read."
-        )
-    area = describe(layer)
+        raise RequestError(f"AREA is '{value}', which is neither a vector layer nor a file that can be read.")
+    area = selected_features(layer) if selected else describe(layer)
     if area.geometry not in ("polygon", ""):
         raise RequestError(f"The area layer '{area.name}' has {area.geometry}s; choose a layer of polygons.")
     return area
+
+
+def _area_layer(value: object, context: QgsProcessingContext) -> tuple[object, bool]:
+    """What names the layer, and whether only its selected features count."""
+    if not isinstance(value, QgsProcessingFeatureSourceDefinition):
+        return value, False
+    # QGIS 3.32 added a filter, and a limit came before; neither means anything for an area.
+    if getattr(value, "filterExpression", "") or value.featureLimit > 0:
+        raise RequestError("AREA has a filter or limit of its own; filter the layer or select its features instead.")
+    layer, _ = value.source.valueAsString(context.expressionContext())
+    return layer, value.selectedFeaturesOnly
 
 
 def given_reference(
