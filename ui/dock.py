@@ -50,7 +50,7 @@ class FusionDock(QgsDockWidget):
         self.setObjectName("FusionMapperDock")
         self._iface = iface
         self.warm = WarmEngine()
-        self.first_steps = FirstSteps(parent=self)
+        self.first_steps = FirstSteps(self.warm, self)
         self.starter_hint = StarterHint(self)
         self.tools = DockTools(self)
         self.runs = RunModel(self)
