@@ -27,7 +27,7 @@ class FirstSteps(QWidget):
     scene_opened = pyqtSignal(QgsRasterLayer, str)
     """The sample scene is in the project: its imagery, and what is to be said of it."""
 
-    def __init__(self, engine: Optional[EngineCommands] = None, parent: Optional[QWidget] = None) -> None:
+    def __init__(self, engine: EngineCommands, parent: Optional[QWidget] = None) -> None:
         super().__init__(parent)
         self._engine = engine
         self._task: Optional[EngineTask] = None
