@@ -8,7 +8,14 @@ from functools import partial
 from pathlib import Path
 from typing import Any, Optional
 
-from qgis.core import QgsMapLayer, QgsProcessingContext, QgsProject, QgsReferencedRectangle
+from qgis.core import (
+    QgsMapLayer,
+    QgsProcessingContext,
+    QgsProcessingFeatureSourceDefinition,
+    QgsProject,
+    QgsReferencedRectangle,
+    QgsVectorLayer,
+)
 from qgis.PyQt.QtCore import QObject, QTimer, pyqtSignal
 
 from ..inference.errors import FusionMapperError
@@ -17,6 +24,7 @@ from ..models.card import Slot
 from ..toolbox import runs
 from ..toolbox.algorithms.map import MapAlgorithm
 from ..toolbox.commands import EngineCommands, IsCancelled
+from ..toolbox.kept_values import layers_in
 from ..toolbox.lookahead import Lookahead, look_ahead
 from ..toolbox.products import BY_NAME
 from ..toolbox.radiometry import ROLES, STORED, Radiometry, remedy, suits
@@ -176,16 +184,24 @@ def _values_verdict(slot: Slot, facts: Mapping[str, Any], radiometry: Radiometry
 
 def _key(request: RunRequest) -> object:
     """Equal for requests that the engine would answer alike."""
+    project = QgsProject.instance()
     kept = {name: _text(value) for name, value in request.parameters.items() if name not in _PLACES}
     products = sorted(name for name in _PLACES if request.parameters.get(name))
-    return str(request.model), tuple(sorted(kept.items())), tuple(products)
+    states = [_layer_state(layer) for layer in map(project.mapLayer, sorted(layers_in(request.parameters, project)))]
+    return str(request.model), tuple(sorted(kept.items())), tuple(products), tuple(states)
 
 
 def _text(value: object) -> str:
-    if isinstance(value, QgsMapLayer):
-        return f"{value.id()} {value.crs().authid()} {value.source()}"
     if isinstance(value, QgsReferencedRectangle):
         return f"{value.toString(9)} {value.crs().authid()}"
-    if isinstance(value, (list, tuple)):
-        return "; ".join(_text(item) for item in value)
+    if isinstance(value, QgsProcessingFeatureSourceDefinition):
+        name = value.source.staticValue()
+        layer = QgsProject.instance().mapLayer(name)
+        chosen = sorted(layer.selectedFeatureIds()) if layer is not None and value.selectedFeaturesOnly else []
+        return f"{name} {chosen}"
     return str(value)
+
+
+def _layer_state(layer: QgsMapLayer) -> tuple[object, ...]:
+    """What the user may change of a layer that stays the same layer."""
+    return layer.id(), layer.source(), layer.crs().toWkt(), isinstance(layer, QgsVectorLayer) and layer.isModified()

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from typing import Optional
 
-from qgis.core import QgsMapLayer, QgsProject, QgsReferencedRectangle
+from qgis.core import QgsMapLayer, QgsProject, QgsReferencedRectangle, QgsVectorLayer
 from qgis.PyQt.QtCore import Qt, QTimer, pyqtSignal
 from qgis.PyQt.QtWidgets import QLabel, QVBoxLayout, QWidget
 
@@ -40,8 +40,9 @@ class SlotList(QWidget):
         self._offers.setSingleShot(True)
         self._offers.setInterval(0)
         self._offers.timeout.connect(self.offer_layers)
+        self._watch(QgsProject.instance().mapLayers().values())
         # Later, since layers are told of before they are in the layer tree.
-        QgsProject.instance().layersAdded.connect(self._on_layers_changed)
+        QgsProject.instance().layersAdded.connect(self._on_layers_added)
         QgsProject.instance().layersRemoved.connect(self._on_layers_changed)
 
     def rows(self) -> list[SlotRow]:
@@ -113,6 +114,22 @@ class SlotList(QWidget):
 
     def _on_choice_changed(self) -> None:
         self.show_trouble("")
+        self.choice_changed.emit()
+
+    def _watch(self, layers: Iterable[QgsMapLayer]) -> None:
+        """Hear of what may be changed of a layer in its properties, such as the CRS that it lacked."""
+        for layer in layers:
+            layer.crsChanged.connect(self._on_layer_changed)
+            layer.dataSourceChanged.connect(self._on_layer_changed)
+            if isinstance(layer, QgsVectorLayer):
+                layer.subsetStringChanged.connect(self._on_layer_changed)
+
+    def _on_layers_added(self, layers: list[QgsMapLayer]) -> None:
+        self._watch(layers)
+        self._offers.start()
+
+    def _on_layer_changed(self) -> None:
+        self._offers.start()
         self.choice_changed.emit()
 
     def _on_layers_changed(self, _layers: object) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -13,7 +14,13 @@ from fusion_mapper.ui.engine_check import EngineCheck
 from fusion_mapper.ui.preflight import Level
 from fusion_mapper.ui.run_state import RunRequest
 from fusion_mapper.ui.slot_list import SlotList
-from qgis.core import QgsRasterLayer, QgsRectangle, QgsReferencedRectangle, QgsVectorLayer
+from qgis.core import (
+    QgsProcessingFeatureSourceDefinition,
+    QgsRasterLayer,
+    QgsRectangle,
+    QgsReferencedRectangle,
+    QgsVectorLayer,
+)
 
 PATIENCE = 60_000
 
@@ -116,6 +123,24 @@ def test_the_same_question_is_asked_once(qtbot, check, request_of, aerial):
     check.ask(request_of("landcover-rgb-1m", [aerial]))
     assert not check._quiet.isActive()
     check.ask(request_of("landcover-rgb-1m", [aerial], size=0.003))
+    assert check._quiet.isActive()
+
+
+def test_a_selection_of_polygons_is_one_question_until_it_changes(qtbot, check, request_of, aerial, buildings):
+    def request():
+        asked = request_of("landcover-rgb-1m", [aerial])
+        return replace(asked, parameters={**asked.parameters, "EXTENT": None, "AREA": selected()})
+
+    def selected():
+        return QgsProcessingFeatureSourceDefinition(buildings.id(), True)
+
+    buildings.selectByIds([1, 2])
+    check.ask(request())
+    settle(qtbot, check)
+    check.ask(request())
+    assert not check._quiet.isActive()
+    buildings.selectByIds([3])
+    check.ask(request())
     assert check._quiet.isActive()
 
 

@@ -119,6 +119,17 @@ def test_a_layer_without_crs_is_refused(slots, aerial):
     assert slots.problem() == "3420B_2010_328_RGB has no CRS; set it in the layer's properties."
 
 
+def test_a_crs_that_is_set_later_is_noticed(qtbot, slots, aerial):
+    crs = aerial.crs()
+    aerial.setCrs(QgsCoordinateReferenceSystem())
+    slots.rows()[0].choose([aerial])
+    with qtbot.waitSignal(slots.choice_changed):
+        aerial.setCrs(crs)
+    settled(qtbot, slots)
+    slots.judge(None)
+    assert slots.problem() == ""
+
+
 def test_a_coarse_elevation_model_is_told_and_accepted(slots, aerial, elevation):
     imagery, _, dem = slots.rows()
     imagery.choose([aerial])
