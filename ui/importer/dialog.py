@@ -9,7 +9,7 @@ from typing import Any, Optional
 from qgis.core import QgsSettings
 from qgis.gui import QgsFileWidget, QgsMapCanvas
 from qgis.PyQt.QtCore import Qt, QTimer, pyqtSignal
-from qgis.PyQt.QtGui import QCloseEvent, QDragEnterEvent, QDropEvent
+from qgis.PyQt.QtGui import QDragEnterEvent, QDropEvent
 from qgis.PyQt.QtWidgets import (
     QDialog,
     QDialogButtonBox,
@@ -64,6 +64,7 @@ class ImportDialog(QDialog):
         self._review: Optional[EngineTask] = None
         self._install_task: Optional[EngineTask] = None
         self._stale = False
+        self._refused = ""
         self._file = QgsFileWidget(self)
         self._facts = FileFacts(self)
         self.form = CardForm(self)
@@ -119,13 +120,11 @@ class ImportDialog(QDialog):
             event.acceptProposedAction()
             self.open_file(path)
 
-    def closeEvent(self, event: QCloseEvent) -> None:
+    def reject(self) -> None:
+        """Close; also what a click on the window's cross comes to."""
         self._settled.stop()
         self.trial.stop()
-        super().closeEvent(event)
-
-    def reject(self) -> None:
-        self.close()
+        super().reject()
 
     def _prepare(self) -> None:
         self.setObjectName("FusionMapperImportDialog")
@@ -144,11 +143,13 @@ class ImportDialog(QDialog):
         self._busy.setFixedSize(120, 8)
         self._next.setObjectName("FusionMapperImportNext")
         self._next.setToolTip(tr("Goes to the next field that is still open"))
-        self._next.setAutoDefault(False)
         self._install.setObjectName("FusionMapperImportInstall")
-        self._install.setDefault(True)
-        self._buttons.addButton(self._install, QDialogButtonBox.ButtonRole.AcceptRole)
+        self._install.setToolTip(tr("Copies the model with its card into the library"))
+        self._buttons.addButton(self._install, QDialogButtonBox.ButtonRole.ActionRole)
         self._buttons.button(QDialogButtonBox.StandardButton.Close).setObjectName("FusionMapperImportClose")
+        # The Enter key ends what is being typed in a field; it must not install half a card, nor close the dialog.
+        for button in (*self._buttons.buttons(), self._next):
+            button.setAutoDefault(False)
         self._settled.setSingleShot(True)
         self._settled.setInterval(_SETTLE)
 
@@ -185,7 +186,7 @@ class ImportDialog(QDialog):
         self._install.clicked.connect(self._on_install)
         self._next.clicked.connect(self.form.show_next_open)
         self._buttons.rejected.connect(self.close)
-        self.form.refused.connect(self._status.setText)
+        self.form.refused.connect(self._on_refused)
         self.trial.busy_changed.connect(self._show_state)
 
     def _ask(self, what: str, question) -> EngineTask:
@@ -219,7 +220,12 @@ class ImportDialog(QDialog):
         self._draft.noted.connect(self._show_state)
         self._look_over()
 
+    def _on_refused(self, sentence: str) -> None:
+        self._refused = sentence
+        self._show_state()
+
     def _on_changed(self) -> None:
+        self._refused = ""
         self._settled.start()
         self._show_state()
 
@@ -253,7 +259,7 @@ class ImportDialog(QDialog):
         self._install.setEnabled(not problem and not self._checking())
         self._next.setVisible(bool(self._draft and self._draft.card.blocking))
         self._busy.setVisible(any((self._reading, self._install_task)))
-        self._status.setText(problem or self._ready_text())
+        self._status.setText(self._refused or problem or self._ready_text())
         self._status.setToolTip(self._status.text())
 
     def _checking(self) -> bool:

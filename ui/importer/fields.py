@@ -56,6 +56,7 @@ class FieldNote(QWidget):
         self._text.setFont(font)
         self._accept.setFont(font)
         self._accept.setObjectName("FusionMapperImportAccept_" + self._field)
+        self._accept.setAutoDefault(False)
         self._accept.setToolTip(tr("What stands here is right"))
         self._accept.clicked.connect(self._on_accept)
         row = QHBoxLayout(self)

@@ -99,6 +99,7 @@ class SlotForm(FieldForm):
         self._count.setObjectName("FusionMapperImportCount" + number)
         self._count.setAccessibleName(tr("Number of channels"))
         self._split.setObjectName("FusionMapperImportSplit" + number)
+        self._split.setAutoDefault(False)
         self._split.setToolTip(tr("Layers of another kind that share this input of the graph get a slot of their own"))
         row = QWidget(self)
         layout = QHBoxLayout(row)

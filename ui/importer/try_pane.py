@@ -87,6 +87,7 @@ class TryPane(QGroupBox):
     def _prepare(self) -> None:
         self.setObjectName("FusionMapperImportTryPane")
         self._button.setObjectName("FusionMapperImportTry")
+        self._button.setAutoDefault(False)
         self._button.setToolTip(tr("Runs the model on a piece in the middle of the map, before it is installed"))
         self._button.setEnabled(False)
         self._busy.setRange(0, 0)
