@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from enum import Enum
+from pathlib import Path
 from typing import Any, Optional
 
 from qgis.core import QgsMapLayer, QgsReferencedRectangle
@@ -130,11 +131,16 @@ class AreaPicker(QWidget):
         """Say what the engine's check found: the exact size, tiles, time and disk; None takes it back."""
         self._estimate.show_report(report)
 
+    def set_place(self, place: Path) -> None:
+        """Where the results will go; the estimate says where its disk is too small."""
+        self._estimate.set_place(place)
+
     def close_down(self) -> None:
         """Take everything off the canvas, and listen no more."""
         self._canvas.extentsChanged.disconnect(self._on_canvas_moved)
         self._drawn.close_down()
         self._polygons.close_down()
+        self._estimate.close_down()
 
     def _whole(self) -> Optional[QgsReferencedRectangle]:
         if self._layer is None or not self._layer.isValid() or not self._layer.crs().isValid():

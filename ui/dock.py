@@ -105,6 +105,8 @@ class FusionDock(QgsDockWidget):
     def take_settings(self) -> None:
         """Follow the options, which may have been changed."""
         self.model.reload()
+        self.results.options.take_settings()
+        self.live_blocks.take_settings()
         self.engine.ask_again()
         self._settled.start()
 
@@ -171,6 +173,7 @@ class FusionDock(QgsDockWidget):
         self.check.report_changed.connect(self.area.show_report)
         self.check.failed.connect(self.slots.show_trouble)
         self._settled.timeout.connect(self._on_settled)
+        self.results.options.blocks_toggled.connect(self.live_blocks.set_shown)
         self._run.clicked.connect(self._on_run)
         self._preview_button.preview_asked.connect(self._on_preview)
         self.runs.run_ended.connect(self._on_run_ended)
@@ -230,6 +233,7 @@ class FusionDock(QgsDockWidget):
             self.model.choose_fitting()
             fill_rows(self.slots.rows())
         self.area.set_layer(self.slots.reference())
+        self.area.set_place(self.results.options.place())
         self.slots.judge(self.area.extent())
         model = self.model.model()
         self.area.show_estimate(model.card.gsd if model else None)

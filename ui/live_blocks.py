@@ -51,6 +51,10 @@ class LiveBlocks(QObject):
         for block in self._blocks.values() if shown else ():
             self.overlay.add(block)
 
+    def take_settings(self) -> None:
+        """Follow the options, which may have been changed."""
+        self.set_shown(show_blocks())
+
     def close_down(self) -> None:
         """Take everything off the canvas, and listen no more."""
         self._model.event_heard.disconnect(self._on_event)

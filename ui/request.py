@@ -3,15 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from pathlib import Path
-from typing import Optional
 
 from qgis.core import QgsMapLayer, QgsRasterLayer, QgsVectorLayer
 
 from ..inference.job import PRODUCTS
 from ..models.library import Installed
 from ..toolbox.results import map_parameters, run_title
-from ..toolbox.runs import new_run_folder
 from .result_picker import ResultPicker
 from .runs import RunRequest
 from .slot_row import SlotRow
@@ -28,7 +25,7 @@ def make_request(
 
     `where` holds the algorithm's parameters for area and resolution.
     """
-    folder = _run_folder(results.folder())
+    folder = results.options.run_folder()
     parameters = map_parameters(
         model.path,
         imagery=_of_role(rows, "imagery"),
@@ -39,18 +36,10 @@ def make_request(
         SLOTS=_slot_lines(rows),
         RADIOMETRY=_radiometry_lines(rows),
         FOLDER=str(folder),
-        DEVICE=results.device(),
-        MINIMUM_AREA=results.smallest_polygon(),
-        UNREADABLE=results.unreadable(),
+        **results.options.parameters(),
         **where,
     )
     return RunRequest(run_title(model.card, reference.name()), model.path, model.card, parameters, folder)
-
-
-def _run_folder(parent: Optional[str]) -> Path:
-    """A folder that no other run has: in `parent`, or where the toolbox keeps runs without one."""
-    fresh = new_run_folder()
-    return Path(parent) / fresh.name if parent else fresh
 
 
 def _alone(row: SlotRow, rows: Sequence[SlotRow]) -> bool:
