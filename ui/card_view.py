@@ -92,10 +92,13 @@ class CardView(QDialog):
         self._export.setEnabled(self._model.card is not None)
         self._remove.setObjectName("FusionMapperModelRemove")
         self._remove.setToolTip(tr("Deletes the model from the library"))
-        self._remove.setVisible(is_removable(self._model))
-        for button in (self._export, self._remove):
+        self._buttons.addButton(self._export, QDialogButtonBox.ButtonRole.ActionRole)
+        if is_removable(self._model):
+            self._buttons.addButton(self._remove, QDialogButtonBox.ButtonRole.ActionRole)
+        else:
+            self._remove.hide()  # the box of buttons shows whatever it holds
+        for button in self._buttons.buttons():
             button.setAutoDefault(False)
-            self._buttons.addButton(button, QDialogButtonBox.ButtonRole.ActionRole)
         self._export.clicked.connect(self._on_export)
         self._remove.clicked.connect(self._on_remove)
         self._buttons.rejected.connect(self.close)
