@@ -133,10 +133,11 @@ def test_the_tab_key_goes_from_top_to_bottom(dock):
         widget = widget.nextInFocusChain()
     assert [name for name in names if not name.startswith("Product")] == [
         *("Model", "ModelInfo", "ModelImport", "Raster_imagery", "Bands_imagery", "Vectors_osm", "Raster_dem"),
-        *("AreaVisible", "AreaWhole"),
-        *("SmallestPolygon", "Device", "Unreadable", "RunButton"),
+        *("AreaVisible", "AreaWhole", "AreaDrawn", "AreaDraw", "AreaPolygons", "AreaLayer", "AreaSelected"),
+        *("Resolution", "Temporary", "SmallestPolygon", "Simplify", "LeastConfidence", "Device", "Unreadable"),
+        *("ShowBlocks", "PreviewClear", "PreviewButton", "RunButton"),
     ]
-    assert names.index("AreaWhole") < names.index("Product_classes") < names.index("SmallestPolygon")
+    assert names.index("Resolution") < names.index("Product_classes") < names.index("SmallestPolygon")
 
 
 def test_the_dock_fits_a_small_screen_and_names_its_parts(dock):
@@ -144,7 +145,7 @@ def test_the_dock_fits_a_small_screen_and_names_its_parts(dock):
     for button in dock.findChildren(QAbstractButton):
         if button.objectName().startswith("FusionMapper"):
             assert button.text() or button.accessibleName()
-            assert button.toolTip()
+            assert button.toolTip(), button.objectName()
     for combo in dock.findChildren(QComboBox):
         if combo.objectName().startswith("FusionMapper"):
             assert combo.toolTip()
