@@ -159,14 +159,12 @@ def slot_verdict(slot: Slot, entry: Mapping[str, Any], radiometry: Radiometry) -
     facts = entry["facts"]
     if facts is None:
         return FITS
-    found = [
-        Verdict(Level.NOTE, sentence)
-        for about, sentence in zip(entry["about"], entry["sentences"])
-        if about == "features"
-    ]
-    if "values" in entry["about"]:
-        found.insert(0, _values_verdict(slot, facts, radiometry))
-    if facts["coverage"] is not None:
+    said = dict(zip(entry["about"], entry["sentences"]))
+    found = [_values_verdict(slot, facts, radiometry)] if "values" in said else []
+    if "features" in said:
+        found.append(Verdict(Level.NOTE, said["features"]))
+    # Roads and houses need not be everywhere that their layer could be.
+    if facts["coverage"] is not None and (slot.role != "osm" or facts["coverage"] == 0):
         found.append(coverage_verdict(slot, facts["coverage"]))
     return max(found, key=lambda verdict: verdict.level, default=FITS)
 
@@ -174,12 +172,16 @@ def slot_verdict(slot: Slot, entry: Mapping[str, Any], radiometry: Radiometry) -
 def _values_verdict(slot: Slot, facts: Mapping[str, Any], radiometry: Radiometry) -> Verdict:
     ranges = list(zip(facts["minimum"], facts["maximum"]))
     wrong = next((i for i, pair in enumerate(ranges) if not suits(slot.channels[i : i + 1], [pair])), 0)
-    text = tr("{channel} has values from {low} to {high}, which the model's scaling was not made for. {advice}")
+    text = tr("{channel} is {low} to {high}, not what the model was trained with. {advice}")
     better = remedy(slot, radiometry, facts["minimum"], facts["maximum"]) if slot.role in ROLES else None
     advice = tr("Choose “{radiometry}” in Bands…").format(radiometry=tr(better.title)) if better else ""
-    low, high = (f"{value:.4g}" for value in ranges[wrong])
     advice = advice or tr("Check the layer's units, or choose another layer.")
+    low, high = (_short(value) for value in ranges[wrong])
     return Verdict(Level.NOTE, text.format(channel=slot.channels[wrong].name, low=low, high=high, advice=advice))
+
+
+def _short(value: float) -> str:
+    return f"{value:.0f}" if abs(value) >= 100 else f"{value:.2g}"
 
 
 def _key(request: RunRequest) -> object:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from html import escape
 from typing import Optional, Union
 
 from qgis.core import QgsMapLayer, QgsProject, QgsRasterLayer, QgsReferencedRectangle
@@ -199,10 +200,15 @@ class SlotRow(QWidget):
 
     def _fill_title(self) -> None:
         required = self.slot.missing == "required"
-        self._title.setText("&" + self.title().replace("&", "&&") + ("" if not required else " *"))
+        same = [slot for slot in self.card.slots if slot.role == self.slot.role]
+        # Where several slots have one role, what tells them apart is enough, and leaves the layers more room.
+        label = self.title() if len(same) == 1 else (self.slot.date or self.slot.name)
+        label = label[:1].upper() + label[1:]
+        self._title.setText("&" + label.replace("&", "&&") + ("\u00a0*" if required else ""))
+        self._title.setTextFormat(Qt.TextFormat.PlainText)
         self._title.setBuddy(self.choices[0])
         hint = tr("Required") if required else tr("Optional")
-        self._title.setToolTip(DOT.join(text for text in (hint, self.slot.description) if text))
+        self._title.setToolTip(escape(DOT.join(text for text in (self.title(), hint, self.slot.description) if text)))
 
     def _lay_out(self) -> None:
         grid = QGridLayout(self)

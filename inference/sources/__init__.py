@@ -40,6 +40,8 @@ class Facts:
     minimum: tuple[float, ...] = ()
     """Lowest valid value of each channel in a decimated sample, in source units."""
     maximum: tuple[float, ...] = ()
+    mean: tuple[float, ...] = ()
+    """Mean of each channel in that sample; empty where there is no sample."""
     details: Mapping[str, Any] = field(default_factory=dict)
 
 

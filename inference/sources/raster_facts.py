@@ -6,6 +6,7 @@ import hashlib
 import json
 import math
 from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 
 import numpy as np
 from rasterio.crs import CRS
@@ -25,7 +26,7 @@ def facts_of(
     files: Sequence[RasterFile], grid: Grid, read: Callable[[Window], Patch], samples: int = _SAMPLES
 ) -> Facts:
     """Facts of the files that make up one source; the range is that of a sample, read through the source itself."""
-    minimum, maximum = sample_range(grid, read, samples)
+    sample = sample_values(grid, read, samples)
     gsds = {file.title: layer_gsd(file, grid) for file in files}
     known = [gsd for gsd in gsds.values() if gsd is not None]
     return Facts(
@@ -33,8 +34,9 @@ def facts_of(
         gsd=min(known) if known else None,
         coverage=coverage(files, grid),
         dtype=", ".join(dict.fromkeys(dtype for file in files for dtype in file.dtypes)),
-        minimum=minimum,
-        maximum=maximum,
+        minimum=sample.minimum,
+        maximum=sample.maximum,
+        mean=sample.mean,
         details={
             "files": [file.title for file in files],
             "bands": [name for file in files for name in file.band_names],
@@ -44,13 +46,18 @@ def facts_of(
     )
 
 
-def sample_range(
-    grid: Grid, read: Callable[[Window], Patch], samples: int = _SAMPLES
-) -> tuple[tuple[float, ...], tuple[float, ...]]:
-    """Lowest and highest valid value of each channel in `samples` × `samples` windows spread evenly over the grid;
-    empty when all nodata.
-    """
-    lows, highs = [], []
+@dataclass(frozen=True)
+class Sample:
+    """Valid values of each channel in windows spread over the grid; empty when all of it is nodata."""
+
+    minimum: tuple[float, ...] = ()
+    maximum: tuple[float, ...] = ()
+    mean: tuple[float, ...] = ()
+
+
+def sample_values(grid: Grid, read: Callable[[Window], Patch], samples: int = _SAMPLES) -> Sample:
+    """What stands in `samples` × `samples` windows spread evenly over the grid."""
+    lows, highs, sums, count = [], [], [], 0
     for row in _starts(grid.height, samples):
         for col in _starts(grid.width, samples):
             patch = read(Window(row, col, min(_SIDE, grid.height), min(_SIDE, grid.width)))
@@ -58,9 +65,12 @@ def sample_range(
                 values = patch.data[:, patch.valid]
                 lows.append(values.min(axis=1))
                 highs.append(values.max(axis=1))
+                sums.append(values.sum(axis=1, dtype=np.float64))
+                count += values.shape[1]
     if not lows:
-        return (), ()
-    return tuple(map(float, np.min(lows, axis=0))), tuple(map(float, np.max(highs, axis=0)))
+        return Sample()
+    columns = np.min(lows, axis=0), np.max(highs, axis=0), np.sum(sums, axis=0) / count
+    return Sample(*(tuple(map(float, column)) for column in columns))
 
 
 def _starts(size: int, samples: int) -> list[int]:

@@ -92,7 +92,7 @@ def test_reflectance_for_a_model_of_bytes_is_caught_and_the_remedy_named(qtbot, 
     settle(qtbot, check)
     verdict = check.verdicts[-1]["imagery"]
     assert verdict.level is Level.NOTE
-    assert verdict.text.startswith("red has values from 0.")
+    assert verdict.text.startswith("red is 0.")
     assert verdict.text.endswith("Choose “0 to 1, made 8 bit (× 255)” in Bands…")
 
 
@@ -177,7 +177,7 @@ def test_rows_show_the_graver_of_both_verdicts(qtbot, check, request_of, amazon)
     check.ask(request_of("landcover-rgb-1m", [amazon]))
     settle(qtbot, check)
     slots.judge(None)
-    assert imagery.verdict.text.startswith("red has values from 0.")
+    assert imagery.verdict.text.startswith("red is 0.")
     imagery.choose([])
     slots.judge(None)
-    assert "values" not in imagery.verdict.text
+    assert "trained with" not in imagery.verdict.text
