@@ -5,7 +5,7 @@ from __future__ import annotations
 from functools import partial
 from typing import Optional
 
-from qgis.core import QgsCoordinateReferenceSystem, QgsProject, QgsRasterLayer, QgsRectangle
+from qgis.core import QgsCoordinateReferenceSystem, QgsProject, QgsRectangle
 from qgis.gui import QgisInterface, QgsDockWidget
 from qgis.PyQt.QtCore import QElapsedTimer, QEventLoop, QTimer
 from qgis.PyQt.QtGui import QShowEvent
@@ -207,11 +207,11 @@ class FusionDock(QgsDockWidget):
         for first, second in zip(chain, chain[1:]):
             QWidget.setTabOrder(first, second)
 
-    def _on_scene_opened(self, imagery: QgsRasterLayer, said: str) -> None:
+    def _on_scene_opened(self, extent: QgsRectangle, crs: QgsCoordinateReferenceSystem, said: str) -> None:
         self.model.open_file(SAMPLE_MODEL)
         self._iface.messageBar().pushInfo(tr("Fusion Mapper"), said)
         # Not yet: QGIS itself takes its CRS and view from the first layers, once they are all in.
-        QTimer.singleShot(0, partial(self._look_at, imagery.extent(), imagery.crs()))
+        QTimer.singleShot(0, partial(self._look_at, extent, crs))
 
     def _look_at(self, extent: QgsRectangle, crs: QgsCoordinateReferenceSystem) -> None:
         QgsProject.instance().setCrs(crs)
