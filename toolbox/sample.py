@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 
 from qgis.core import (
@@ -41,14 +41,13 @@ def sample_folder() -> Path:
     return data_folder() / "sample"
 
 
-def add_sample_to_project(products: Mapping[str, str], group_title: str, project: QgsProject) -> QgsRasterLayer:
-    """Load the scene into a group of its own, the lines on top and the elevation below and hidden; main thread.
+def add_sample_to_project(products: Mapping[str, str], group_title: str, project: QgsProject) -> Iterator[QgsMapLayer]:
+    """Load the scene into a group of its own, the lines on top, the elevation below and hidden; main thread.
+
+    Each step of the iterator opens one layer, so that whoever asks can let the window breathe in between.
 
     Args:
         products: what the engine's ``sample`` answers: the paths of imagery, osm and dem.
-
-    Returns:
-        The imagery, which shows where the scene is.
     """
     group = project.layerTreeRoot().insertGroup(0, group_title)
     for name, title, shown in _OSM:
@@ -56,14 +55,12 @@ def add_sample_to_project(products: Mapping[str, str], group_title: str, project
         # A landscape without a lake has no layer of lakes.
         if layer.isValid():
             layer.setRenderer(QgsSingleSymbolRenderer(_symbol(name)))
-            _add(layer, group, shown, project)
-    imagery = QgsRasterLayer(products["imagery"], "Aerial image", "gdal")
-    _add(imagery, group, True, project)
-    _add(QgsRasterLayer(products["dem"], "Elevation", "gdal"), group, False, project)
-    return imagery
+            yield _add(layer, group, shown, project)
+    yield _add(QgsRasterLayer(products["imagery"], "Aerial image", "gdal"), group, True, project)
+    yield _add(QgsRasterLayer(products["dem"], "Elevation", "gdal"), group, False, project)
 
 
-def _add(layer: QgsMapLayer, group: QgsLayerTreeGroup, shown: bool, project: QgsProject) -> None:
+def _add(layer: QgsMapLayer, group: QgsLayerTreeGroup, shown: bool, project: QgsProject) -> QgsMapLayer:
     layer.setName(f"{layer.name()} (simulated)")
     metadata = QgsLayerMetadata()
     metadata.setType("dataset")
@@ -77,6 +74,7 @@ def _add(layer: QgsMapLayer, group: QgsLayerTreeGroup, shown: bool, project: Qgs
     node = group.addLayer(layer)
     node.setItemVisibilityChecked(shown)
     node.setExpanded(False)
+    return layer
 
 
 def _symbol(name: str) -> QgsSymbol:

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Optional
 
-from qgis.core import QgsProject, QgsRasterLayer
-from qgis.PyQt.QtCore import QElapsedTimer, Qt, pyqtSignal
+from qgis.core import QgsCoordinateReferenceSystem, QgsMapLayer, QgsProject, QgsRasterLayer, QgsRectangle
+from qgis.PyQt.QtCore import QElapsedTimer, Qt, QTimer, pyqtSignal
 from qgis.PyQt.QtWidgets import QLabel, QProgressBar, QPushButton, QVBoxLayout, QWidget
 
 from ..inference.events import Result
@@ -24,14 +25,18 @@ SAMPLE_MODEL = STARTERS / "landcover-rgb-1m.onnx"
 class FirstSteps(QWidget):
     """Three sentences and a sample scene; to be seen only while the project has no layers."""
 
-    scene_opened = pyqtSignal(QgsRasterLayer, str)
-    """The sample scene is in the project: its imagery, and what is to be said of it."""
+    scene_opened = pyqtSignal(QgsRectangle, QgsCoordinateReferenceSystem, str)
+    """The sample scene is in the project: where it lies, and what is to be said of it."""
 
     def __init__(self, engine: EngineCommands, parent: Optional[QWidget] = None) -> None:
         super().__init__(parent)
         self._engine = engine
         self._task: Optional[EngineTask] = None
         self._clock = QElapsedTimer()
+        self._layers: Optional[Iterator[QgsMapLayer]] = None
+        """Opens the scene's layers, one each time."""
+        self._imagery: Optional[tuple[QgsRectangle, QgsCoordinateReferenceSystem]] = None
+        self._said = ""
         self._text = QLabel(_greeting(), self)
         self._open = QPushButton(tr("Open a &Simulated Sample Scene"), self)
         self._bar = QProgressBar(self)
@@ -49,7 +54,7 @@ class FirstSteps(QWidget):
 
     def open_scene(self) -> None:
         """Have the scene made in the background, and put it into the project."""
-        if self._task is not None:
+        if self.working():
             return
         self._show_working(True)
         self._clock.start()
@@ -64,12 +69,13 @@ class FirstSteps(QWidget):
         project = QgsProject.instance()
         for signal in (project.layersAdded, project.layersRemoved, project.cleared, project.readProject):
             signal.disconnect(self._on_project_changed)
+        self._layers = self._imagery = None
         if self._task is not None:
             self._task.cancel()
 
     def working(self) -> bool:
         """True while the scene is being made."""
-        return self._task is not None
+        return self._task is not None or self._layers is not None
 
     def _prepare(self) -> None:
         self.setObjectName("FusionMapperFirstSteps")
@@ -105,20 +111,37 @@ class FirstSteps(QWidget):
         self._state.setVisible(bool(text))
 
     def _on_answered(self, result: Result) -> None:
-        self._show_working(False)
         made = seconds_text(self._clock.elapsed() / 1000)
-        project = QgsProject.instance()
-        imagery = add_sample_to_project(result.products, tr("Simulated sample scene"), project)
         if result.report.get("reused"):
             said = tr("The simulated scene was there already, and was opened in {time}. Press Run to map it.")
         else:
             said = tr("The scene was simulated in {time}. Press Run to map it.")
-        self.scene_opened.emit(imagery, said.format(time=made))
+        self._said = said.format(time=made)
+        group = tr("Simulated sample scene")
+        self._layers = add_sample_to_project(result.products, group, QgsProject.instance())
+        self._load_next()
+
+    def _load_next(self) -> None:
+        """Open one layer, and the next one when the window has done what else it had to do."""
+        layer = next(self._layers, None) if self._layers is not None else None
+        if layer is None:
+            self._end_loading()
+            return
+        if isinstance(layer, QgsRasterLayer) and self._imagery is None:
+            self._imagery = (layer.extent(), layer.crs())
+        QTimer.singleShot(0, self._load_next)
+
+    def _end_loading(self) -> None:
+        place, self._imagery, self._layers = self._imagery, None, None
+        self._show_working(False)
+        if place is not None:
+            self.scene_opened.emit(*place, self._said)
 
     def _on_ended(self) -> None:
         self._task = None
-        self._open.setEnabled(True)
-        self._bar.setVisible(False)
+        if self._layers is None:
+            self._open.setEnabled(True)
+            self._bar.setVisible(False)
 
     def _on_project_changed(self, *_told: object) -> None:
         self.setVisible(not QgsProject.instance().mapLayers())
@@ -158,10 +181,7 @@ def _greeting() -> str:
 
 
 def _hint() -> str:
-    text = tr(
-        "On real imagery it will look wrong: {link} that was trained there. "
-        "Training on labels of your own is not part of this version yet."
-    )
+    text = tr("Looks wrong on real imagery: {link} for that. Training your own is not possible in this version.")
     return text.format(link=f'<a href="import">{tr("import a model")}</a>')
 
 
