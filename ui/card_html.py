@@ -7,6 +7,7 @@ from html import escape
 from ..models.card import Card, Output, Slot
 from ..models.library import Installed
 from ..models.palette import class_color
+from .card_summary import sentence
 from .wording import DOT, metres_text, slot_title, task_title, tr
 
 #: Facts of training that are long tables, which a page to read has no room for.
@@ -19,7 +20,7 @@ def card_html(model: Installed) -> str:
     if card is None:
         return _paragraph(model.problem)
     parts = [_title(card)]
-    parts += [_paragraph(text) for text in (card.description, card.notice) if text]
+    parts += [_paragraph(text) for text in (card.description, sentence(card.notice)) if text]
     parts += [_output(output) for output in card.outputs]
     parts.append(_heading(tr("Needs")))
     parts.append(_items([_slot(slot, card) for slot in card.slots]))

@@ -37,7 +37,7 @@ class CardSummary(QWidget):
         """Show the card, or nothing."""
         self._show(self._needs, needs_text(card) if card else "")
         self._show(self._classes, classes_html(card_classes(card)) if card else "")
-        self._show(self._notice, _sentence(card.notice) if card else "")
+        self._show(self._notice, sentence(card.notice) if card else "")
         self.setToolTip(card.description if card else "")
 
     def show_problem(self, text: str) -> None:
@@ -58,7 +58,7 @@ class CardSummary(QWidget):
         label.setVisible(bool(text))
 
 
-def _sentence(text: str) -> str:
+def sentence(text: str) -> str:
     """A card's notice, begun with a capital as the sentences around it are."""
     return text[:1].upper() + text[1:]
 

@@ -9,7 +9,7 @@ from typing import Optional
 from qgis.core import QgsSettings
 from qgis.gui import QgsMapCanvas
 from qgis.PyQt.QtCore import pyqtSignal
-from qgis.PyQt.QtWidgets import QHBoxLayout, QLabel, QPushButton, QToolButton, QVBoxLayout, QWidget
+from qgis.PyQt.QtWidgets import QHBoxLayout, QLabel, QToolButton, QVBoxLayout, QWidget
 
 from ..inference.errors import RequestError
 from ..models.library import Installed
@@ -45,7 +45,7 @@ class ModelPicker(QWidget):
         self._view: Optional[CardView] = None
         self._combo = ModelList(self)
         self._info = QToolButton(self)
-        self._import = QPushButton(tr("I&mport…"), self)
+        self._import = QToolButton(self)
         self._summary = CardSummary(self)
         self.by_itself = True
         """True until the user chose a model, in this session or an earlier one."""
@@ -142,25 +142,30 @@ class ModelPicker(QWidget):
         self._combo.setAccessibleName(tr("Model"))
         self._combo.setToolTip(tr("The fusion model that makes the map"))
         self._info.setObjectName("FusionMapperModelInfo")
-        self._info.setIcon(theme_icon("mIconInfo.svg"))
+        self._info.setIcon(theme_icon("propertyicons/metadata.svg"))
         self._info.setAutoRaise(True)
         self._info.setAccessibleName(tr("Model card"))
         self._info.setToolTip(tr("The model's card: classes, layers, source, licence"))
+        self._import.setText(tr("I&mport…"))
+        self._import.setAutoRaise(True)
         self._import.setObjectName("FusionMapperModelImport")
         self._import.setToolTip(tr("Import a model file (.onnx) into the library"))
 
     def _lay_out(self) -> None:
         title = QLabel(tr("&Model"), self)
         title.setBuddy(self._combo)
-        row = QHBoxLayout()
-        row.addWidget(title)
-        row.addWidget(self._combo, 1)
-        row.addWidget(self._info)
-        row.addWidget(self._import)
+        font = title.font()
+        font.setBold(True)
+        title.setFont(font)
+        head = QHBoxLayout()
+        head.addWidget(title, 1)
+        head.addWidget(self._info)
+        head.addWidget(self._import)
         layout = QVBoxLayout(self)
         layout.setContentsMargins(0, 0, 0, 0)
-        layout.setSpacing(4)
-        layout.addLayout(row)
+        layout.setSpacing(3)
+        layout.addLayout(head)
+        layout.addWidget(self._combo)
         layout.addWidget(self._summary)
 
     def _choose_first(self) -> None:

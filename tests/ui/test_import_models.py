@@ -151,7 +151,7 @@ def test_export_tells_where_the_copy_is(qtbot, picker, window, tmp_path):
 
 
 def test_an_imported_model_is_chosen_and_remembered(qtbot, picker, window, library, shared_data):
-    picker.findChild(QPushButton, "FusionMapperModelImport").click()
+    picker.findChild(QToolButton, "FusionMapperModelImport").click()
     dialog = window.mainWindow().findChild(ImportDialog, "FusionMapperImportDialog")
     read(qtbot, dialog, shared_data / "onnx_deepness" / "two_outputs_sigmoid_bsx1x512x512.onnx")
     with qtbot.waitSignal(picker.model_changed, timeout=PATIENCE):
