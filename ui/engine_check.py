@@ -158,7 +158,7 @@ def slot_verdict(slot: Slot, entry: Mapping[str, Any], radiometry: Radiometry) -
     """The gravest thing that the engine's entry for a slot says; resolutions QGIS told already."""
     facts = entry["facts"]
     if facts is None:
-        return FITS
+        return Verdict(Level.CANNOT, " ".join(entry["sentences"])) if entry["verdict"] == "cannot" else FITS
     said = dict(zip(entry["about"], entry["sentences"]))
     found = [_values_verdict(slot, facts, radiometry)] if "values" in said else []
     if "features" in said:

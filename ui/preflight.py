@@ -75,9 +75,9 @@ def _judge_usable(slot: Slot, card: Card, chosen: Chosen) -> list[Verdict]:
     vectors = [one for one in plain.values() if isinstance(one, VectorInput)]
     found = [_judge_vectors(slot, vectors)] if vectors else []
     for raster in chosen.rasters:
-        found += [_judge_radiometry(slot, chosen, plain[raster.id()]), _judge_resolution(slot, card, raster)]
         if not chosen.bands:
             found.append(_judge_bands(slot, plain[raster.id()]))
+        found += [_judge_radiometry(slot, chosen, plain[raster.id()]), _judge_resolution(slot, card, raster)]
     return found
 
 
