@@ -10,7 +10,7 @@ from qgis.core import QgsAbstractMetadataBase, QgsBox3d, QgsLayerMetadata, QgsMa
 
 from ..inference.record import InputFacts, RunRecord
 from ..models.card import Card
-from .products import BY_NAME
+from .products import product_of, title_of
 
 #: ISO 19115's word for maps of what covers the ground, and the vocabulary in which QGIS keeps such words.
 _TOPIC = ("gmd:topicCategory", ["Imagery, base maps, earth cover"])
@@ -23,8 +23,8 @@ def result_metadata(
     """Metadata of one product of a run; without a record, what the card alone tells."""
     metadata = QgsLayerMetadata()
     metadata.setType("dataset")
-    metadata.setTitle(f"{card.label}: {BY_NAME[product].title}")
-    parts = (BY_NAME[product].help, card.description, card.notice)
+    metadata.setTitle(f"{card.label}: {title_of(product, card)}")
+    parts = (product_of(product).help, card.description, card.notice)
     metadata.setAbstract("\n\n".join(part for part in parts if part))
     metadata.setKeywords({_TOPIC[0]: _TOPIC[1], "Fusion Mapper": _keywords(card, product)})
     metadata.setHistory(list(_history(card, record)))
@@ -58,7 +58,7 @@ def settings_text(values: Iterable[tuple[str, object]]) -> str:
 
 def _keywords(card: Card, product: str) -> list[str]:
     names = [info.name for output in card.outputs for info in output.classes]
-    return list(dict.fromkeys([card.label, BY_NAME[product].title, *names]))
+    return list(dict.fromkeys([card.label, product_of(product).title, *names]))
 
 
 def _history(card: Card, record: Optional[RunRecord]) -> Iterable[str]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Literal
 
@@ -42,8 +43,43 @@ PRODUCTS = (
     Product("summary", "table", "Summary", "Area and share of each class, or mean and quantiles, as CSV (and JSON)."),
 )
 BY_NAME = {product.name: product for product in PRODUCTS}
+#: Divides a product's name from the output that it is of, where several outputs of a model make the same product.
+_OF = ":"
 _OF_CLASSES = ("classes", "polygons", "confidence", "entropy", "probabilities", "summary")
 _OF_ALL = ("stack", "missing")
+
+
+def product_of(name: str) -> Product:
+    """The product that a run calls `name`: ``classes``, or ``classes:<output>`` of a model's further outputs."""
+    return BY_NAME[name.partition(_OF)[0]]
+
+
+def output_of(name: str) -> str:
+    """Name of the model output that the product is of; empty for the first that makes it."""
+    return name.partition(_OF)[2]
+
+
+def parameter_of(name: str) -> str:
+    """Under which name the algorithm answers the product's path."""
+    product, _, output = name.partition(_OF)
+    return BY_NAME[product].parameter + (_OF + output if output else "")
+
+
+def title_of(name: str, card: Card) -> str:
+    """What the product's layer is called."""
+    title, output = product_of(name).title, output_of(name)
+    if not output:
+        return title
+    return f"{title}, {next((one.title for one in card.outputs if one.name == output), '') or output}"
+
+
+def made_of(answers: Mapping[str, object]) -> Iterator[tuple[str, str]]:
+    """Names and paths of the products in what the algorithm answers (or by their own names), in `PRODUCTS`' order."""
+    for product in PRODUCTS:
+        for key, path in answers.items():
+            known, _, output = key.partition(_OF)
+            if known in (product.name, product.parameter) and isinstance(path, str) and path:
+                yield product.name + (_OF + output if output else ""), path
 
 
 def possible_products(card: Card) -> tuple[str, ...]:

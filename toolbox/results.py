@@ -39,7 +39,16 @@ from ..inference.errors import RequestError
 from ..inference.record import RunRecord, read_record
 from ..models.card import Card
 from .layer_metadata import result_metadata
-from .products import ATTRIBUTION, BY_NAME, PRODUCTS
+from .products import (
+    ATTRIBUTION,
+    BY_NAME,
+    PRODUCTS,
+    made_of,
+    output_of,
+    parameter_of,
+    product_of,
+    title_of,
+)
 from .run_layers import herald, remember_run
 from .styles import caption_legend, style_layer
 
@@ -82,8 +91,9 @@ def map_parameters(
 
 
 def run_title(card: Card, place: str = "") -> str:
-    """A group's name: ``Land cover, 3420B (14:02)``."""
-    subject = f"{card.label}, {place}" if place else card.label
+    """A group's name: ``Land cover, 3420B (14:02)``; what stands behind a comma in the model's own is left out."""
+    label = card.label.partition(",")[0]
+    subject = f"{label}, {place}" if place else label
     return f"{subject} ({time.strftime('%H:%M')})"
 
 
@@ -102,17 +112,15 @@ def add_run_to_project(
     folder = results.get(FOLDER)
     label = run_label(card, title, _credits(results), Path(folder) if isinstance(folder, str) else None)
     group = _group_of(label, project.layerTreeRoot())
-    for product in PRODUCTS:
-        path = results.get(product.parameter) or results.get(product.name)
-        if not isinstance(path, str) or product.kind == "table":
+    for product, path in made_of(results):
+        if product_of(product).kind == "table":
             continue
-        layer = open_product(path, product.name)
-        finish_layer(layer, product.name, label)
+        layer = open_product(path, product)
+        layer.setName(title_of(product, card))
+        finish_layer(layer, product, label)
         project.addMapLayer(layer, False)
-        node = group.addLayer(layer)
-        caption_legend(node, product.name, card)
-        node.setItemVisibilityChecked(product.shown)
-        node.setExpanded(product.shown)
+        # It is shown before it is in the tree, which reads the legend as it comes.
+        group.addChildNode(_shown(QgsLayerTreeLayer(layer), product, card))
     return group
 
 
@@ -122,7 +130,7 @@ def _credits(results: Mapping[str, object]) -> list[str]:
 
 def open_product(path: str, product: str) -> QgsMapLayer:
     """The product's file as a layer, under its title."""
-    known = BY_NAME[product]
+    known = product_of(product)
     if known.kind == "raster":
         return QgsRasterLayer(path, known.title, "gdal")
     return QgsVectorLayer(path, known.title, "ogr")
@@ -180,17 +188,14 @@ class ProductFinisher(QgsProcessingLayerPostProcessorInterface):
         # Where the project already shows this file, QGIS takes that layer, which still reads what was overwritten.
         layer.reload()
         finish_layer(layer, self._product, self._label)
-        layer.setName(BY_NAME[self._product].title)
+        layer.setName(title_of(self._product, self._label.card))
         project = context.project()
         node = project.layerTreeRoot().findLayer(layer.id()) if project else None
         if node is not None:
             self._move(node, _group_of(self._label, project.layerTreeRoot()))
 
     def _move(self, node: QgsLayerTreeLayer, group: QgsLayerTreeGroup) -> None:
-        moved = node.clone()
-        caption_legend(moved, self._product, self._label.card)
-        moved.setItemVisibilityChecked(BY_NAME[self._product].shown)
-        moved.setExpanded(BY_NAME[self._product].shown)
+        moved = _shown(node.clone(), self._product, self._label.card)
         group.insertChildNode(_place(group, self._product), moved)
         left = node.parent()
         left.removeChildNode(node)
@@ -209,8 +214,8 @@ def finish_when_loaded(context: QgsProcessingContext, path: str, product: str, l
 
 def load_when_done(context: QgsProcessingContext, path: str, product: str, project: QgsProject) -> None:
     """Have Processing load a product for which no destination was chosen; tables are not loaded."""
-    if BY_NAME[product].kind != "table":
-        details = QgsProcessingContext.LayerDetails(BY_NAME[product].title, project, BY_NAME[product].parameter)
+    if product_of(product).kind != "table":
+        details = QgsProcessingContext.LayerDetails(product_of(product).title, project, parameter_of(product))
         context.addLayerToLoadOnCompletion(path, details)
 
 
@@ -227,6 +232,18 @@ def _group_of(label: RunLabel, root: QgsLayerTreeGroup) -> QgsLayerTreeGroup:
 def _place(group: QgsLayerTreeGroup, product: str) -> int:
     """Where in the group the product's layer belongs, by the order of `PRODUCTS`."""
     order = [known.title for known in PRODUCTS]
-    earlier = order[: order.index(BY_NAME[product].title)]
+    last = order.index(product_of(product).title) + bool(output_of(product))
+    # Layers of further outputs are called after both, such as "Map, Crops".
+    earlier = order[:last]
     # By position, not by number: QGIS may have put the layer itself, still to be moved, anywhere among the others.
-    return max((at + 1 for at, child in enumerate(group.children()) if child.name() in earlier), default=0)
+    return max(
+        (at + 1 for at, child in enumerate(group.children()) if child.name().partition(", ")[0] in earlier), default=0
+    )
+
+
+def _shown(node: QgsLayerTreeLayer, product: str, card: Card) -> QgsLayerTreeLayer:
+    """The layer's node as it is to stand in the tree."""
+    caption_legend(node, product, card)
+    node.setItemVisibilityChecked(product_of(product).shown)
+    node.setExpanded(product_of(product).shown)
+    return node

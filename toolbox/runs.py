@@ -21,7 +21,7 @@ from ..inference.job import Compute, GridSpec, Job, Outputs, Source
 from ..models.card import Card
 from .engine import Engine
 from .matching import Binding, Given, Layer, match
-from .products import ATTRIBUTION, BY_NAME
+from .products import ATTRIBUTION, parameter_of
 from .settings import data_folder, output_folder
 from .sources import RasterInput, VectorInput
 from .staging import MAX_PIXELS, PixelGrid, Stage, stage_raster, stage_vector, transformed
@@ -85,7 +85,7 @@ class FinishedRun:
 
     def answer(self) -> dict[str, object]:
         """What the algorithm ``fusion_mapper:map`` answers: paths by parameter, the folder, the attribution."""
-        paths = {BY_NAME[name].parameter: path for name, path in self.products.items()}
+        paths = {parameter_of(name): path for name, path in self.products.items()}
         return {"FOLDER": str(self.folder), ATTRIBUTION: "; ".join(self.attribution), **paths}
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Union
+from typing import Optional, Union
 
 from qgis.core import (
     QgsCategorizedSymbolRenderer,
@@ -29,6 +29,7 @@ from qgis.PyQt.QtGui import QColor
 
 from ..models.card import Card, Output
 from ..models.palette import class_color
+from .products import output_of, product_of
 
 #: Pixels that a ramp's range is looked up from where the card names none; read from the overviews.
 _SAMPLE = 62500
@@ -49,17 +50,18 @@ CLASS_COLUMN = "class"
 
 def style_layer(layer: QgsMapLayer, product: str, card: Card) -> None:
     """Give a result its look; a product without one (the stack) keeps QGIS's own."""
-    renderer = _renderer(layer, product, card)
+    renderer = _renderer(layer, product_of(product).name, _output(product, card))
     if renderer is not None:
         layer.setRenderer(renderer)
 
 
-def _renderer(layer: QgsMapLayer, product: str, card: Card) -> Union[QgsRasterRenderer, QgsFeatureRenderer, None]:
+def _renderer(
+    layer: QgsMapLayer, product: str, output: Optional[Output]
+) -> Union[QgsRasterRenderer, QgsFeatureRenderer, None]:
     if product in _SHARES:
         return value_renderer(layer, (0.0, 1.0), ramp_named(_SHARES[product]))
     if product == "missing":
         return missing_renderer(layer)
-    output = next((output for output in card.outputs if output.task in _TASKS.get(product, ())), None)
     if output is None:
         return None
     if product == "classes":
@@ -69,6 +71,13 @@ def _renderer(layer: QgsMapLayer, product: str, card: Card) -> Union[QgsRasterRe
     if product == "fields":
         return parcel_renderer(output)
     return value_renderer(layer, _range(layer, output), ramp_named(output.ramp), output.units)
+
+
+def _output(product: str, card: Card) -> Optional[Output]:
+    """The model output that the product is of; None where it shows none of its own."""
+    tasks, named = _TASKS.get(product_of(product).name, ()), output_of(product)
+    fitting = (output for output in card.outputs if output.task in tasks and named in ("", output.name))
+    return next(fitting, None)
 
 
 def class_renderer(layer: QgsRasterLayer, output: Output) -> QgsPalettedRasterRenderer:
@@ -91,7 +100,7 @@ def caption_legend(node: QgsLayerTreeLayer, product: str, card: Card) -> None:
     layer = node.layer()
     if not isinstance(layer, QgsRasterLayer) or product == "stack":
         return
-    output = next((output for output in card.outputs if output.task in _TASKS.get(product, ())), None)
+    output = _output(product, card)
     text = (output.title or output.name) if output else layer.dataProvider().generateBandName(1).partition(": ")[2]
     if text:
         QgsMapLayerLegendUtils.setLegendNodeUserLabel(node, 0, text)

@@ -3,21 +3,29 @@
 from __future__ import annotations
 
 import os
+from pathlib import Path
 
 import pytest
+from fusion_mapper.inference.record import read_record
 from fusion_mapper.toolbox.models import choose_model
 from fusion_mapper.toolbox.products import natural_products, possible_products
 from fusion_mapper.toolbox.results import ProductFinisher, RunLabel, add_run_to_project, map_parameters, run_title
+from fusion_mapper.toolbox.run_layers import run_folder_of
+from fusion_mapper.toolbox.styles import style_layer
 from qgis import processing
 from qgis.core import (
     Qgis,
     QgsCoordinateReferenceSystem,
     QgsFillSymbol,
+    QgsMapLayerLegendUtils,
     QgsRasterFileWriter,
     QgsRasterLayer,
     QgsRectangle,
     QgsVectorLayer,
 )
+from qgis.PyQt.QtGui import QColor
+
+TOWN = "20.5160,20.5180,-34.0310,-34.0295 [EPSG:4326]"
 
 
 @pytest.fixture
@@ -52,6 +60,63 @@ def test_fields_of_two_dates_are_parcels_in_one_group(provider, engine_python, i
     assert isinstance(node.layer().renderer().symbol(), QgsFillSymbol)
     assert (tmp_path / "summary.csv").read_text().count("\n") > 1
     assert any("bands 5, 6, 7, 8 of 'Inn valley'" in text for text in ears.said)
+
+
+def test_two_outputs_that_make_the_same_product_have_a_layer_each(
+    provider, engine_python, models, swellendam, context, ears, project, tmp_path
+):
+    """The second output's classes come under a name of their own, in their own colours, also through Processing."""
+    card = choose_model(str(models / "tiny-two-heads.onnx")).card
+    parameters = map_parameters(
+        models / "tiny-two-heads.onnx", imagery=[swellendam["aerial"]], FOLDER=str(tmp_path), EXTENT=TOWN
+    )
+    results = processing.run("fusion_mapper:map", parameters, context=context, feedback=ears)
+    assert (Path(results["CLASSES"]).name, Path(results["CLASSES:red"]).name) == ("classes.tif", "classes_red.tif")
+    group = add_run_to_project(results, card, "Two heads")
+    first, second = group.children()
+    assert (first.name(), second.name()) == ("Map", "Map, Red")
+    assert [entry.color.name() for entry in second.layer().renderer().classes()] == ["#eeeeee", "#cc2222"]
+    assert [figures.output for figures in read_record(tmp_path).areas] == ["Light", "Red"]
+
+
+def test_a_result_says_how_it_was_made_and_knows_its_run(
+    provider, engine_python, swellendam, context, ears, project, tmp_path
+):
+    products = {"classes": str(tmp_path / "classes.tif"), "confidence": str(tmp_path / "confidence.tif")}
+    parameters = map_parameters(
+        "landcover-rgb-1m",
+        imagery=[swellendam["aerial"]],
+        osm=[swellendam["roads"]],
+        products=products,
+        FOLDER=str(tmp_path / "run"),
+        EXTENT=TOWN,
+    )
+    processing.runAndLoadResults("fusion_mapper:map", parameters, feedback=ears, context=context)
+    (group,) = project.layerTreeRoot().children()
+    assert group.name().startswith("Land cover, 3420B (")
+    for node in group.children():
+        metadata = node.layer().metadata()
+        history = "\n".join(metadata.history())
+        for fact in ("Layer for imagery: 3420B; EPSG:4326; 2.5", "Layer for osm: roads", "Settings: ", "sha256:"):
+            assert fact in history
+        assert any("OpenStreetMap" in line for line in metadata.rights())
+        assert metadata.licenses() == ["CC0-1.0"]
+        assert metadata.crs().authid() == "EPSG:4326"
+        assert metadata.extent().spatialExtents()[0].bounds.toRectangle() == node.layer().extent()
+        assert run_folder_of(node.layer()) == tmp_path / "run"
+    captions = [QgsMapLayerLegendUtils.legendNodeUserLabel(node, 0) for node in group.children()]
+    assert captions == ["Land cover", "Confidence"]
+
+
+def test_values_have_their_units_in_the_legend_and_nodata_is_transparent(project, tmp_path):
+    card = choose_model("treecover-10m").card
+    layer = _result("regression", tmp_path)
+    layer.dataProvider().setNoDataValue(1, 0)
+    style_layer(layer, "regression", card)
+    shader = layer.renderer().shader().rasterShaderFunction()
+    assert shader.legendSettings().suffix() == " %"
+    block = layer.renderer().block(1, layer.extent(), 2, 2)
+    assert QColor.fromRgba(block.color(0, 0)).alpha() == 0
 
 
 def test_two_runs_of_one_minute_have_a_group_each(provider, engine_python, inn, context, ears, project):

@@ -110,6 +110,40 @@ def regression(folder: Path) -> None:
     (folder / "tiny-regression.json").write_text(json.dumps(card))
 
 
+def two_heads(folder: Path) -> None:
+    """Two outputs that make the same products: ``light`` and ``red``."""
+    graph = helper.make_graph(
+        [helper.make_node("Conv", ["input", f"{name}_kernel"], [name]) for name in ("light", "red")],
+        "tiny",
+        [helper.make_tensor_value_info("input", TensorProto.FLOAT, ["n", 3, "h", "w"])],
+        [helper.make_tensor_value_info(name, TensorProto.FLOAT, ["n", 2, "h", "w"]) for name in ("light", "red")],
+        [
+            numpy_helper.from_array(np.array([[-1, -1, -1], [1, 1, 1]], np.float32)[:, :, None, None], "light_kernel"),
+            numpy_helper.from_array(np.array([[-2, 1, 1], [2, -1, -1]], np.float32)[:, :, None, None], "red_kernel"),
+        ],
+    )
+    model = helper.make_model(graph, opset_imports=[helper.make_opsetid("", 17)], ir_version=9)
+    onnx.checker.check_model(model)
+    onnx.save(model, folder / "tiny-two-heads.onnx")
+
+    def output(name: str, title: str, color: str) -> dict:
+        classes = [{"value": 1, "name": f"Not {name}", "color": "#eeeeee"}, {"value": 2, "name": name, "color": color}]
+        task = {"task": "semantic-segmentation", "activation": "softmax"}
+        return {"name": name, "title": title, "classes": classes, **task}
+
+    card = {
+        "schema": SCHEMA,
+        "name": "tiny-two-heads",
+        "gsd": 5.0,
+        "receptive_radius": 0,
+        "tiling": {"size": 64},
+        "slots": [imagery("imagery", ["red", "green", "blue"], 0, 255.0)],
+        "outputs": [output("light", "Light", "#ffee88"), output("red", "Red", "#cc2222")],
+    }
+    (folder / "tiny-two-heads.json").write_text(json.dumps(card))
+
+
 if __name__ == "__main__":
     landcover(Path(sys.argv[1]))
     regression(Path(sys.argv[1]))
+    two_heads(Path(sys.argv[1]))

@@ -23,7 +23,7 @@ from ...inference.job import Compute, GridSpec, Outputs
 from ...models.card import Card
 from ..matching import Given, match
 from ..models import ModelChoice
-from ..products import ATTRIBUTION, BY_NAME, PRODUCTS, Product, natural_products, possible_products
+from ..products import ATTRIBUTION, PRODUCTS, Product, natural_products, parameter_of, possible_products
 from ..results import RunLabel, finish_when_loaded, load_when_done, run_label, run_title
 from ..runs import RunRequest, new_run_folder, refuse_elsewhere, refuse_endless
 from ..sources import VectorInput
@@ -248,6 +248,6 @@ class MapAlgorithm(FusionAlgorithm):
     ) -> None:
         """Have what Processing will load styled; load the natural products too where the window loads results."""
         for name, path in products.items():
-            if wants_loading(parameters) and not is_chosen(parameters, BY_NAME[name].parameter):
+            if wants_loading(parameters) and not is_chosen(parameters, parameter_of(name)):
                 load_when_done(context, path, name, context.project())
             finish_when_loaded(context, path, name, label)
