@@ -3,22 +3,27 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from contextlib import ExitStack
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
 from ..models.card import Channel, Slot
+from .cost import describe_grid
+from .duration import seconds_of
+from .errors import SourceError
 from .events import Result
 from .job import Job
 from .kept import Kept
 from .prepare import Prepared, prepare
-from .sources import Context, Facts
+from .sources import Context, Facts, Source
 from .voice import Voice, Warnings
 
 #: A layer whose own resolution is this many times coarser or finer than the model's is worth a word.
 FAR_GSD = 3.0
-#: Values beyond this many scaled units are not what a model was trained on (z-scores, shares and the like).
-FAR_VALUE = 20.0
+#: Values beyond this many scaled units are not what a model was trained on (z-scores, shares and the like), unless
+#: their mean lies within so many: then they are clouds and glints.
+FAR_VALUE, FAR_MEAN = 20.0, 4.0
 #: Imagery of which all channels stay below this share of their ordinary value is in another unit: the darkest water
 #: still has more in blue.
 FAINT = 0.2
@@ -26,51 +31,52 @@ FAINT = 0.2
 ORDINARY = 0.15
 
 
-def check_job(job: Job, base: Path, voice: Voice, kept: Kept | None = None) -> Result:
-    """Answer the run grid, the cost of the run, and a report for each slot.
+def check_job(job: Job, base: Path, voice: Voice, kept: Kept | None = None, timed: bool = False) -> Result:
+    """Answer the run grid, the cost of the run, and a report for each slot; slots may still lack their layer.
+
+    `timed` also measures how many ``seconds`` the run will take (null where a slot cannot be read), which runs the
+    model once; `kept` keeps what was measured.
 
     Raises:
         RequestError: when the job cannot be done as it is asked for.
     """
     warnings = Warnings(voice.say)
-    prepared = prepare(job, base, warnings.tell, kept)
+    kept = kept or Kept()
+    prepared = prepare(job, base, warnings.tell, kept, incomplete=True)
     for sentence in prepared.warnings:
         warnings.tell(sentence)
-    sources = prepared.open_sources(Context(base, prepared.folder, warnings.tell))
-    slots = {}
-    for slot in prepared.card.slots:
-        source = sources.get(slot.name)
-        facts = source.facts() if source else None
-        slots[slot.name] = _verdict(slot, facts, prepared.grid.mean_gsd)
-        if source:
-            source.close()
-    return Result(report={**_cost(prepared), "slots": slots, "warnings": warnings.told})
+    context = Context(base, prepared.folder, warnings.tell)
+    slots: dict[str, dict[str, Any]] = {}
+    with ExitStack() as opened:
+        sources: dict[str, Source] = {}
+        for slot in prepared.card.slots:
+            voice.checkpoint()
+            slots[slot.name] = _look_at(slot, prepared, context, sources, opened)
+        cost = describe_grid(prepared)
+        if timed:
+            readable = all(entry["verdict"] != "cannot" for entry in slots.values())
+            cost["seconds"] = seconds_of(prepared, sources, kept, voice.checkpoint) if readable else None
+    return Result(report={**cost, "slots": slots, "warnings": warnings.told})
 
 
-def _cost(prepared: Prepared) -> dict[str, Any]:
-    grid, lattice = prepared.grid, prepared.lattice
-    return {
-        "grid": {
-            "crs": grid.crs,
-            "transform": list(grid.transform)[:6],
-            "width": grid.width,
-            "height": grid.height,
-            "bounds": list(grid.bounds),
-            "gsd": list(grid.gsd),
-        },
-        "pixels": grid.width * grid.height,
-        "tile": lattice.size,
-        "tiles": lattice.count(grid.height) * lattice.count(grid.width),
-        "blocks": prepared.layout.count,
-        "products": {name: path.name for name, path in prepared.products.items()},
-    }
+def _look_at(
+    slot: Slot, prepared: Prepared, context: Context, sources: dict[str, Source], opened: ExitStack
+) -> dict[str, Any]:
+    """The report's entry for one slot, whose source is put to `sources` and closed with `opened`."""
+    try:
+        source = prepared.open_slot(slot, context)
+        if source is not None:
+            opened.callback(source.close)
+            sources[slot.name] = source
+        return _verdict(slot, source.facts() if source else None, prepared.grid.mean_gsd)
+    except SourceError as problem:
+        return {"verdict": "cannot", "sentences": [str(problem)], "about": ["source"], "facts": None}
 
 
 def _verdict(slot: Slot, facts: Facts | None, grid_gsd: float) -> dict[str, Any]:
     """``fits``, ``works`` (with sentences why not better, and what each is about) or ``cannot``, and the facts."""
     if facts is None:
-        sentence = f"No layer; the model uses its fill value for '{slot.name}' everywhere."
-        return {"verdict": "works", "sentences": [sentence], "about": ["missing"], "facts": None}
+        return _without_layer(slot)
     found = {
         "coverage": _on_coverage(slot, facts),
         "gsd": _on_gsd(slot, facts, grid_gsd),
@@ -82,6 +88,14 @@ def _verdict(slot: Slot, facts: Facts | None, grid_gsd: float) -> dict[str, Any]
     cannot = facts.coverage == 0 and slot.missing == "required"
     verdict = "cannot" if cannot else "works" if sentences else "fits"
     return {"verdict": verdict, "sentences": sentences, "about": about, "facts": asdict(facts)}
+
+
+def _without_layer(slot: Slot) -> dict[str, Any]:
+    if slot.missing == "required":
+        verdict, sentence = "cannot", f"Choose a layer for '{slot.name}'; the model cannot work without it."
+    else:
+        verdict, sentence = "works", f"No layer; the model uses its fill value for '{slot.name}' everywhere."
+    return {"verdict": verdict, "sentences": [sentence], "about": ["missing"], "facts": None}
 
 
 def _on_coverage(slot: Slot, facts: Facts) -> list[str]:
@@ -113,7 +127,8 @@ def _on_features(slot: Slot, facts: Facts) -> list[str]:
 def _on_values(slot: Slot, facts: Facts) -> list[str]:
     """A layer in another unit than the card's scaling expects (0-255 fed to a reflectance model) is caught here."""
     ranges = list(zip(slot.channels, facts.minimum, facts.maximum, strict=False))
-    wrong = next((entry for entry in ranges if _is_far(*entry)), None)
+    means = facts.mean or facts.maximum
+    wrong = next((entry for entry, mean in zip(ranges, means, strict=False) if _is_far(*entry, mean)), None)
     if wrong is None and slot.role == "imagery" and ranges and all(_is_faint(*entry) for entry in ranges):
         wrong = ranges[0]
     if wrong is None:
@@ -126,13 +141,15 @@ def _on_values(slot: Slot, facts: Facts) -> list[str]:
     ]
 
 
-def _is_far(channel: Channel, low: float, high: float) -> bool:
+def _is_far(channel: Channel, low: float, high: float, mean: float) -> bool:
     """Whether values lie far outside what the scaling spans, or fill next to nothing of it."""
     rule = channel.scaling
     if rule.minimum is not None and rule.maximum is not None and low >= rule.minimum and high <= rule.maximum:
         return False
-    scaled = [(value - rule.offset) / rule.scale for value in (low, high)]
-    return max(map(abs, scaled)) > FAR_VALUE or (rule.scale != 1 and abs(scaled[1] - scaled[0]) < 1e-3 and high != low)
+    low, high, mean = ((value - rule.offset) / rule.scale for value in (low, high, mean))
+    if max(abs(low), abs(high)) > FAR_VALUE and abs(mean) > FAR_MEAN:
+        return True
+    return rule.scale != 1 and 0 < abs(high - low) < 1e-3
 
 
 def _is_faint(channel: Channel, low: float, high: float) -> bool:

@@ -51,12 +51,12 @@ def run(request: Request, voice: Voice, kept: Kept | None = None) -> Result:
 
 
 def check(request: Request, voice: Voice, kept: Kept | None = None) -> Result:
-    """``job`` → the grid, the cost and a verdict on each slot, in the report."""
+    """``job`` → the grid, the cost and a verdict on each slot, in the report; ``time`` also measures the seconds."""
     from .check import check_job
     from .sources.raster_env import configure
 
     configure()
-    return check_job(*_job(request), voice, kept)
+    return check_job(*_job(request), voice, kept, bool(request.get("time")))
 
 
 def inspect(request: Request, voice: Voice) -> Result:

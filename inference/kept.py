@@ -41,6 +41,8 @@ class Kept:
         self._models: OrderedDict[Path, tuple[Stamp, LoadedModel]] = OrderedDict()
         self._sessions: OrderedDict[tuple[Any, ...], Opened] = OrderedDict()
         self._room = models, sessions
+        self.readings: dict[str, tuple[float, float]] = {}
+        """Seconds a window and a pixel that reading a set of layers was measured to take."""
 
     def model(self, path: Path) -> LoadedModel:
         """The model as `load_model` reads it; read again when its file or what lies beside it has changed.
@@ -75,6 +77,7 @@ class Kept:
         """Let go of everything."""
         self._models.clear()
         self._sessions.clear()
+        self.readings.clear()
 
 
 def _open(model: LoadedModel, compute: Compute, tile: int) -> Opened:

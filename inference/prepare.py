@@ -48,12 +48,19 @@ class Prepared:
 
     def open_sources(self, context: Context) -> dict[str, Source]:
         """Open every slot that the job binds a layer to, and those of locations, which need none."""
-        bound = dict(self.job.sources)
-        for slot in self.card.slots:
-            if slot.role == "location":
-                bound.setdefault(slot.name, SourceSpec())
-        slots = [slot for slot in self.card.slots if slot.name in bound]
-        return {slot.name: open_source(slot, bound[slot.name], self.grid, context) for slot in slots}
+        opened = {slot.name: self.open_slot(slot, context) for slot in self.card.slots}
+        return {name: source for name, source in opened.items() if source is not None}
+
+    def open_slot(self, slot: Slot, context: Context) -> Source | None:
+        """Open the layers of one slot; None where it has none.
+
+        Raises:
+            SourceError: names the file and what to do.
+        """
+        spec = self.job.sources.get(slot.name)
+        if spec is None and slot.role == "location":
+            spec = SourceSpec()
+        return open_source(slot, spec, self.grid, context) if spec else None
 
     @property
     def runs_model(self) -> bool:
@@ -61,8 +68,12 @@ class Prepared:
         return self.model is not None and not set(self.products) <= ASIDES
 
 
-def prepare(job: Job, base: Path, warn: Callable[[str], None], kept: Kept | None = None) -> Prepared:
+def prepare(
+    job: Job, base: Path, warn: Callable[[str], None], kept: Kept | None = None, incomplete: bool = False
+) -> Prepared:
     """Load the model, or take it from what was kept; lay the grid, the lattice and the blocks.
+
+    `incomplete` allows slots that need a layer and have none yet, for looking at a job that is being put together.
 
     Raises:
         RequestError: names the file or field that is wrong.
@@ -71,7 +82,7 @@ def prepare(job: Job, base: Path, warn: Callable[[str], None], kept: Kept | None
     if model:
         require_complete(model.card)
     card = model.card if model else Card("stack", job.slots, ())
-    _check_binding(job, card)
+    _check_binding(job, card, incomplete)
     products = _products(job, card, base)
     area = AreaMask(job.grid.area, base, warn) if job.grid.area else None
     folder = run_folder(job, base)
@@ -109,7 +120,7 @@ def encoded_of(output: Output, products: dict[str, Path]) -> frozenset[str]:
     return wanted | {"summary"} if wanted else wanted
 
 
-def _check_binding(job: Job, card: Card) -> None:
+def _check_binding(job: Job, card: Card, incomplete: bool) -> None:
     known = {slot.name: slot for slot in card.slots}
     for name in job.sources:
         # The grid may be taken from a layer that goes into no slot.
@@ -117,7 +128,7 @@ def _check_binding(job: Job, card: Card) -> None:
             raise RequestError(f"sources.{name} fits no slot of the model; its slots are {', '.join(known) or 'none'}.")
     for slot in card.slots:
         source = job.sources.get(slot.name)
-        if source is None and slot.missing == "required" and slot.role != "location":
+        if source is None and slot.missing == "required" and slot.role != "location" and not incomplete:
             raise RequestError(
                 f"The model needs a layer for its slot '{slot.name}' ({slot.role}): add sources.{slot.name}."
             )

@@ -38,12 +38,15 @@ class EngineCommands:
         path.write_text(json.dumps(job.to_dict(), indent=1), encoding="utf-8")
         return self._ask("run", {"job": str(path.absolute())}, folder, on_event, is_cancelled)
 
-    def check(self, job: Job, folder: Path, on_event: OnEvent, is_cancelled: IsCancelled) -> Result:
-        """The grid, the cost and the pre-flight of a job, in the result's `report`.
+    def check(
+        self, job: Job, folder: Path, on_event: OnEvent, is_cancelled: IsCancelled, timed: bool = False
+    ) -> Result:
+        """The grid, the cost and the pre-flight of a job, in the result's `report`; slots may still lack their layer.
 
-        The job's relative paths resolve against `folder`.
+        The job's relative paths resolve against `folder`. `timed` adds ``seconds``, an estimate for which the model is
+        run once: quick on a warm engine, which keeps what it measured.
         """
-        request = {"job": job.to_dict(), "base": str(folder.absolute())}
+        request = {"job": job.to_dict(), "base": str(folder.absolute()), "time": timed}
         return self._ask("check", request, folder, on_event, is_cancelled)
 
     def inspect(
