@@ -4,10 +4,14 @@ from __future__ import annotations
 
 from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import Optional
 
-from ..inference.job import GridSpec, Job, Outputs
+from qgis.core import QgsCoordinateReferenceSystem, QgsRectangle
+
+from ..inference.job import GridSpec, Job
 from .matching import match
 from .runs import RunRequest, first_raster
+from .sources import RasterInput
 
 
 @dataclass(frozen=True)
@@ -22,11 +26,10 @@ class Lookahead:
 def look_ahead(request: RunRequest, folder: Path) -> Lookahead:
     """The run's job as far as it needs no staging; `folder` takes what the engine converts while it looks.
 
-    Where a layer is left out the model is as well, since it could not do without; the grid is then still the run's.
+    The grid is the run's, also where the layer that gives it is left out.
 
     Raises:
-        RequestError: when the layers, the model and the settings do not go together, or when the layer that gives the
-            grid would have to be staged.
+        RequestError: when the layers, the model and the settings do not go together.
     """
     bindings = match(request.card, request.given).bindings
     ready = {
@@ -34,36 +37,35 @@ def look_ahead(request: RunRequest, folder: Path) -> Lookahead:
         for name, binding in bindings.items()
         if not any(layer.staging for layer in (*binding.rasters, *binding.vectors))
     }
-    left_out = frozenset(bindings) - frozenset(ready)
-    spec = _grid(request)
-    first = first_raster(request.card, bindings)
-    if first is not None and first.staging is not None:
-        spec = replace(spec, crs=spec.crs or first.crs.authid() or first.crs.toWkt(), native=False)
-        spec = replace(spec, resolution=spec.resolution or request.card.gsd)
     job = Job(
         sources={name: binding.to_source(request.unreadable) for name, binding in ready.items()},
         outputs=replace(request.outputs, folder=str(folder)),
         model=str(request.model),
-        grid=spec,
+        grid=_grid(request, first_raster(request.card, bindings)),
         compute=request.compute,
     )
-    return Lookahead(_without_model(job, request) if left_out else job, left_out)
+    return Lookahead(job, frozenset(bindings) - frozenset(ready))
 
 
-def _grid(request: RunRequest) -> GridSpec:
-    """The grid as asked for; of an area that has to be staged first, its extent."""
+def _grid(request: RunRequest, first: Optional[RasterInput]) -> GridSpec:
+    """The grid as asked for; made explicit where what it is taken from, an area or the raster `first`, is left out."""
     area, spec = request.area, request.grid
-    if area is None:
+    if area is not None and area.staging is None:
+        spec = replace(spec, area=area.as_area())
+    elif area is not None and area.extent is not None:
+        spec = _within(spec, area.extent, area.crs)
+    if first is None or first.staging is None:
         return spec
-    if area.staging is None:
-        return replace(spec, area=area.as_area())
-    if area.extent is None:
-        return spec
-    extent = area.extent
+    if spec.extent is None and spec.area is None and all(first.size):
+        spec = _within(spec, first.extent, first.crs)
+    resolution = spec.resolution or request.card.gsd
+    return replace(spec, crs=spec.crs or _crs_text(first.crs), resolution=resolution, native=False)
+
+
+def _within(spec: GridSpec, extent: QgsRectangle, crs: QgsCoordinateReferenceSystem) -> GridSpec:
     corners = extent.xMinimum(), extent.yMinimum(), extent.xMaximum(), extent.yMaximum()
-    return replace(spec, extent=corners, extent_crs=area.crs.authid() or area.crs.toWkt())
+    return replace(spec, extent=corners, extent_crs=_crs_text(crs))
 
 
-def _without_model(job: Job, request: RunRequest) -> Job:
-    slots = tuple(replace(slot, missing="fill") for slot in request.card.slots)
-    return replace(job, model=None, slots=slots, outputs=Outputs(job.outputs.folder, {"stack": None}))
+def _crs_text(crs: QgsCoordinateReferenceSystem) -> str:
+    return crs.authid() or crs.toWkt()

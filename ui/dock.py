@@ -243,16 +243,17 @@ class FusionDock(QgsDockWidget):
         self._reason.setText(problem)
         self._reason.setVisible(bool(problem))
         self._preview_button.show_problem(self._preview_problem())
-        self.check.ask(None if problem else self._request())
+        # What the engine saw may have been changed since, and must not keep it from looking again.
+        self.check.ask(None if self._problem(seen=False) else self._request())
 
     def _on_checked(self, verdicts: dict[str, Verdict]) -> None:
         self.slots.show_thorough(verdicts)
         self._settled.start()
 
-    def _problem(self) -> str:
-        """What keeps Run from being pressed, in one sentence; empty where nothing does."""
-        if self._no_start():
-            return self._no_start()
+    def _problem(self, seen: bool = True) -> str:
+        """What keeps Run from being pressed, in one sentence; `seen` counts what the engine saw in the layers."""
+        if self._no_start(seen):
+            return self._no_start(seen)
         if self.area.problem():
             return self.area.problem()
         if not self.results.products():
@@ -263,7 +264,7 @@ class FusionDock(QgsDockWidget):
         """The same for Preview, which maps what is visible and makes no results."""
         return self._no_start() or ("" if self.area.visible() else self.area.nothing_visible()) or self.engine.problem
 
-    def _no_start(self) -> str:
+    def _no_start(self, seen: bool = True) -> str:
         """What model and layers have against it."""
         model = self.model.model()
         if model is None:
@@ -271,7 +272,7 @@ class FusionDock(QgsDockWidget):
         if model.card.blocking:
             text = tr("The model's card does not tell {fields}; complete it first.")
             return text.format(fields=", ".join(model.card.blocking))
-        return self.slots.problem()
+        return self.slots.problem(seen)
 
     def _on_preview(self) -> None:
         self._on_settled()

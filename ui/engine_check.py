@@ -124,7 +124,7 @@ class EngineCheck(QObject):
 
 def _check(ahead: Lookahead, engine: EngineCommands, folder: Path, is_cancelled: IsCancelled) -> dict[str, Any]:
     """On the task's thread."""
-    return dict(engine.check(ahead.job, folder, _deaf, is_cancelled).report)
+    return dict(engine.check(ahead.job, folder, _deaf, is_cancelled, timed=True).report)
 
 
 def _deaf(_event: Event) -> None:
@@ -158,6 +158,7 @@ def slot_verdict(slot: Slot, entry: Mapping[str, Any], radiometry: Radiometry) -
     """The gravest thing that the engine's entry for a slot says; resolutions QGIS told already."""
     facts = entry["facts"]
     if facts is None:
+        # A file that cannot be read, in the engine's words.
         return Verdict(Level.CANNOT, " ".join(entry["sentences"])) if entry["verdict"] == "cannot" else FITS
     said = dict(zip(entry["about"], entry["sentences"]))
     found = [_values_verdict(slot, facts, radiometry)] if "values" in said else []

@@ -12,11 +12,10 @@ from qgis.PyQt.QtWidgets import QLabel, QVBoxLayout, QWidget
 from ..models.card import Card, Slot
 from ..toolbox.sources import RasterInput, VectorInput
 from ..toolbox.suiting import Suiting, raster_suits, vector_suits
-from .preflight import Level, Verdict
+from .preflight import Verdict
 from .project_layers import Plain, described_layers
 from .slot_row import SlotRow
 from .widgets import take_away
-from .wording import tr
 
 
 class SlotList(QWidget):
@@ -85,6 +84,8 @@ class SlotList(QWidget):
 
     def show_trouble(self, sentence: str) -> None:
         """Say why the engine could not look at the layers; empty takes it back."""
+        for row in self._rows if sentence else ():
+            row.show_thorough(None)
         self._trouble.setText(sentence)
         self._trouble.setVisible(bool(sentence))
 
@@ -97,14 +98,12 @@ class SlotList(QWidget):
                     return layers[0]
         return None
 
-    def problem(self) -> str:
-        """What keeps the model from being run, in one sentence; empty where nothing does."""
-        for row in self._rows:
-            if row.verdict.level is Level.CANNOT and row.layers():
-                return row.verdict.text
-            if row.verdict.level is Level.CANNOT:
-                return tr("Choose a layer for {slot}.").format(slot=row.title())
-        return ""
+    def problem(self, seen: bool = True) -> str:
+        """What keeps the model from being run, in one sentence; empty where nothing does.
+
+        `seen` counts what the engine saw in the layers, which may have been changed since.
+        """
+        return next(filter(None, (row.problem(seen) for row in self._rows)), "")
 
     def _line_up(self) -> None:
         """Let all rows' layers begin below one another."""

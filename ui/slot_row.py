@@ -45,7 +45,6 @@ class SlotRow(QWidget):
         self._sisters: tuple[Place, ...] = ()
         self._cheap = FITS
         self._thorough: Optional[Verdict] = None
-        self._place: Optional[tuple[str, str]] = None
         self._reason = ""
         self._dialog: Optional[BandDialog] = None
         self.setObjectName("FusionMapperSlot_" + slot.name)
@@ -88,14 +87,16 @@ class SlotRow(QWidget):
 
     def judge(self, area: Optional[QgsReferencedRectangle]) -> Verdict:
         """Look at the chosen layers and show what is found; `area` is what is to be mapped."""
-        place = None if area is None else (area.toString(9), area.crs().authid())
-        if place != self._place and self._thorough is not None and self._thorough.level is Level.CANNOT:
-            # It held for another area, and nothing would be asked again while it stands.
-            self._thorough = None
-        self._place = place
         self._cheap = judge(self.slot, self.card, self.chosen(), area)
         self._show_verdict()
         return self.verdict
+
+    def problem(self, seen: bool = True) -> str:
+        """What keeps the model from being run, in one sentence; `seen` counts what the engine saw in the layers."""
+        verdict = self.verdict if seen else self._cheap
+        if verdict.level is not Level.CANNOT:
+            return ""
+        return verdict.text if self.layers() else tr("Choose a layer for {slot}.").format(slot=self.title())
 
     def show_thorough(self, verdict: Optional[Verdict]) -> None:
         """Show what the engine found in the layers' pixels; None while it has not looked at this choice."""
