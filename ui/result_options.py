@@ -86,6 +86,13 @@ class ResultOptions(QgsCollapsibleGroupBox):
         """Follow the options, which may have been changed."""
         with QSignalBlocker(self._blocks):
             self._blocks.setChecked(show_blocks())
+        # What was chosen by hand stays while the options say what they said before.
+        if default_device() != self._usual_device:
+            self._choose_usual_device()
+
+    def _choose_usual_device(self) -> None:
+        self._usual_device = default_device()
+        self._device.setCurrentIndex(max(0, self._device.findData(self._usual_device)))
 
     def _prepare_places(self) -> None:
         self.setObjectName("FusionMapperMore")
@@ -123,7 +130,7 @@ class ResultOptions(QgsCollapsibleGroupBox):
     def _prepare_choices(self) -> None:
         for value, title in device_titles():
             self._device.addItem(title, value)
-        self._device.setCurrentIndex(max(0, self._device.findData(default_device())))
+        self._choose_usual_device()
         self._device.setObjectName("FusionMapperDevice")
         self._device.setToolTip(tr("What the model runs on; Automatic takes a graphics card where there is one"))
         keep_narrow(self._device)
