@@ -2,15 +2,19 @@
 
 from __future__ import annotations
 
+import shutil
 import threading
 from pathlib import Path
 
 import fusion_mapper
 import pytest
+from fusion_mapper.models.library import STARTERS
+from fusion_mapper.toolbox import settings
 from fusion_mapper.toolbox.widgets import _WIDGETS
-from qgis.core import QgsApplication
+from qgis.core import QgsApplication, QgsSettings
+from qgis.gui import QgsFileWidget
 from qgis.PyQt.QtCore import QCoreApplication, QEvent
-from qgis.PyQt.QtWidgets import QAction, QDockWidget
+from qgis.PyQt.QtWidgets import QAction, QComboBox, QDockWidget
 
 
 def left_in(window) -> dict[str, object]:
@@ -94,11 +98,26 @@ def test_it_can_be_taken_out_before_it_was_put_in_and_twice(window, project):
     assert left_in(window) == {}
 
 
-def test_the_options_reach_the_dock(plugin, window, qtbot):
+@pytest.fixture
+def unset(qgis_app):
+    yield
+    for setting in settings.SETTINGS:
+        QgsSettings().remove(setting.key)
+
+
+def test_the_options_reach_the_dock(plugin, window, qtbot, tmp_path, unset):
+    for part in STARTERS.glob("treecover-10m.*"):
+        shutil.copyfile(part, tmp_path / f"mine{part.suffix}")
     page = window.options_factories[0].createWidget()
     qtbot.addWidget(page)
-    with qtbot.waitSignal(window.options_factories[0].settings_changed):
-        page.apply()
+    page.findChild(QgsFileWidget, "FusionMapperLibraryFolder").setFilePath(str(tmp_path))
+    default = page.findChild(QComboBox, "FusionMapperDefaultDevice")
+    default.setCurrentIndex(default.findData("cpu"))
+    page.apply()
+    dock = window.mainWindow().findChild(QDockWidget)
+    assert dock.findChild(QComboBox, "FusionMapperDevice").currentData() == "cpu"
+    models = dock.findChild(QComboBox, "FusionMapperModel")
+    qtbot.waitUntil(lambda: models.count() == len(list(STARTERS.glob("*.onnx"))) + 1)
 
 
 def test_without_a_window_there_are_only_the_algorithms(qgis_app):
