@@ -8,10 +8,11 @@ from pathlib import Path
 from .card import MAX_BYTES, ONNX_KEY, Card
 from .consistency import check_card
 from .errors import CardError
-from .files import copy_beside, sha256_of, write_atomically
-from .graph import Graph, graph_of, load_proto, read_graph
+from .files import copy_beside, sha256_of, writing
+from .graph import Graph, read_graph
 from .mlm import card_to_item, read_item
 from .mlm_schema import validate_item
+from .wire import copy_with_metadata
 
 
 def embed_card(model: Path, card: Card, out: Path) -> None:
@@ -23,18 +24,14 @@ def embed_card(model: Path, card: Card, out: Path) -> None:
     Raises:
         CardError: the card contradicts the graph, or another file already stands where external data has to go.
     """
-    proto = load_proto(model)
-    graph = graph_of(proto, model)
+    graph = read_graph(model)
     check_card(card, graph)
     text = item_text(card)
-    kept = [(entry.key, entry.value) for entry in proto.metadata_props if entry.key != ONNX_KEY]
-    del proto.metadata_props[:]
-    for key, value in [*kept, (ONNX_KEY, text)]:
-        proto.metadata_props.add(key=key, value=value)
     out.parent.mkdir(parents=True, exist_ok=True)
     for name in graph.external:
         _copy_weights(model.parent / name, out.parent / name)
-    write_atomically(out, proto.SerializeToString(deterministic=True))
+    with writing(out) as stream:
+        copy_with_metadata(model, stream, ONNX_KEY, text)
 
 
 def embedded_card(graph: Graph) -> Card | None:

@@ -6,7 +6,10 @@ import hashlib
 import os
 import secrets
 import shutil
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
+from typing import BinaryIO
 
 from .errors import CardError
 
@@ -30,13 +33,22 @@ def model_hash(path: Path, external: tuple[str, ...]) -> str:
 
 def write_atomically(path: Path, content: bytes) -> None:
     """Write beside `path`, then rename; raises CardError when the folder does not take it."""
+    with writing(path) as stream:
+        stream.write(content)
+
+
+@contextmanager
+def writing(path: Path) -> Iterator[BinaryIO]:
+    """A stream beside `path` that is renamed to it at the end; raises CardError when the folder does not take it."""
     beside = _beside(path)
     try:
-        beside.write_bytes(content)
+        with beside.open("wb") as stream:
+            yield stream
         os.replace(beside, path)
     except OSError as problem:
-        beside.unlink(missing_ok=True)
         raise CardError(f"{path} cannot be written: {problem.strerror}.") from problem
+    finally:
+        beside.unlink(missing_ok=True)
 
 
 def copy_beside(source: Path, target: Path) -> None:

@@ -18,9 +18,12 @@ import onnx
 from google.protobuf.message import DecodeError, Message
 
 from .errors import CardError
+from .wire import TooLarge, WireError, without_weights
 
 #: Protobuf cannot hold more; larger weights lie in external data files.
 MAX_BYTES = 2**31
+#: Operators, names and metadata of the largest published graphs take a few MiB; parsed, they take some ten times that.
+MAX_GRAPH_BYTES = 32 * 2**20
 #: The largest published graphs have some ten thousand nodes.
 MAX_NODES = 2_000_000
 #: Operator sets that ONNX Runtime itself implements.
@@ -120,7 +123,7 @@ def graph_of(model: onnx.ModelProto, path: Path) -> Graph:
 
 
 def load_proto(path: Path) -> onnx.ModelProto:
-    """Parse an ONNX file, leaving external weights where they are; raises CardError with one sentence."""
+    """Parse an ONNX file without the values of its large weights; raises CardError with one sentence."""
     content = _content(path)
     model = onnx.ModelProto()
     try:
@@ -170,9 +173,16 @@ def _content(path: Path) -> bytes:
             raise CardError(f"{path} is not a file.")
         if facts.st_size >= MAX_BYTES:
             raise CardError(f"{path.name} is larger than 2 GiB, which no ONNX file can be; save it with external data.")
-        return path.read_bytes()
+        return without_weights(path, MAX_GRAPH_BYTES)
     except OSError as problem:
         raise CardError(f"The model {path} cannot be read: {problem.strerror}.") from problem
+    except TooLarge as problem:
+        raise CardError(
+            f"{path.name} holds more than {MAX_GRAPH_BYTES // 2**20} MiB, or millions of parts, besides its weights, "
+            "which is more than Fusion Mapper reads."
+        ) from problem
+    except WireError as problem:
+        raise CardError(f"{path.name} is not an ONNX model, or is cut short.") from problem
 
 
 def _nodes(model: onnx.ModelProto) -> Iterator[onnx.NodeProto]:

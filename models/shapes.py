@@ -7,7 +7,10 @@ shapes are inferred from the operators, and where that does not settle them, a r
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
+import threading
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -23,6 +26,9 @@ Array = np.ndarray[Any, Any]
 
 #: A trial run on more input values than this is refused rather than risking the machine's memory.
 _TRIAL_VALUES = 2**26
+#: A graph that asks for more memory, or more time, for one small tile is refused.
+_TRIAL_BYTES = 4 * 2**30
+_TRIAL_SECONDS = 60.0
 
 
 def infer_output_shapes(graph: Graph | Path, input_shapes: Mapping[str, Shape]) -> dict[str, Shape]:
@@ -108,17 +114,50 @@ def try_out(graph: Graph, input_shapes: Mapping[str, Shape], fill: float | None 
         shape = input_shapes[tensor.name]
         values = noise.random(shape) if fill is None else np.full(shape, fill)
         feed[tensor.name] = values.astype(tensor.dtype)
-    options = onnxruntime.SessionOptions()
-    options.log_severity_level = 4
-    options.intra_op_num_threads = 1
     try:
-        # Without its fall-back, which prints on standard output, where only events may stand.
-        session = onnxruntime.InferenceSession(str(graph.path), options, ["CPUExecutionProvider"], enable_fallback=0)
-        answers = session.run(None, feed)
+        session = _trial_session(graph.path)
+        with _time_limit(onnxruntime.RunOptions()) as limited:
+            answers = session.run(None, feed, limited)
     except Exception as problem:  # ONNX Runtime's errors share no other base
         said = " and ".join("×".join(map(str, shape)) for shape in input_shapes.values())
         raise CardError(f"{graph.path.name} does not run on inputs of {said}: {_first_line(problem)}") from problem
     return {tensor.name: np.asarray(answer) for tensor, answer in zip(session.get_outputs(), answers, strict=True)}
+
+
+def _trial_session(path: Path) -> onnxruntime.InferenceSession:
+    """A session that folds nothing beforehand and takes its memory from a limited store: the graph is not trusted."""
+    _limit_memory()
+    options = onnxruntime.SessionOptions()
+    options.log_severity_level = 4
+    options.intra_op_num_threads = 1
+    options.graph_optimization_level = onnxruntime.GraphOptimizationLevel.ORT_DISABLE_ALL
+    options.add_session_config_entry("session.use_env_allocators", "1")
+    # Without its fall-back, which prints on standard output, where only events may stand.
+    return onnxruntime.InferenceSession(str(path), options, ["CPUExecutionProvider"], enable_fallback=0)
+
+
+@cache
+def _limit_memory() -> None:
+    """Make the limited store; ONNX Runtime keeps one for the process, and only sessions that ask for it use it."""
+    kind = onnxruntime.OrtMemoryInfo(
+        "Cpu", onnxruntime.OrtAllocatorType.ORT_ARENA_ALLOCATOR, 0, onnxruntime.OrtMemType.DEFAULT
+    )
+    grow_as_needed = {"max_mem": _TRIAL_BYTES, "arena_extend_strategy": 1}
+    onnxruntime.create_and_register_allocator(kind, onnxruntime.OrtArenaCfg(grow_as_needed))
+
+
+@contextmanager
+def _time_limit(options: onnxruntime.RunOptions) -> Iterator[onnxruntime.RunOptions]:
+    """Run options that end the run after `_TRIAL_SECONDS`, and give its memory back."""
+    options.log_severity_level = 4
+    options.add_run_config_entry("memory.enable_memory_arena_shrinkage", "cpu:0")
+    clock = threading.Timer(_TRIAL_SECONDS, setattr, (options, "terminate", True))
+    clock.daemon = True
+    clock.start()
+    try:
+        yield options
+    finally:
+        clock.cancel()
 
 
 def _first_line(problem: Exception) -> str:
