@@ -24,6 +24,9 @@ ALGORITHM = "fusion_mapper:map"
 #: Milliseconds between two notes of how far a running run is.
 NOTE_EVERY = 5000
 
+#: Work whose task did not end in time when its model closed: QGIS still runs it, and would crash without a reference.
+_OUTLIVED: list[Work] = []
+
 __all__ = ["ALGORITHM", "Run", "RunModel", "RunRequest", "RunState"]
 
 
@@ -131,6 +134,9 @@ class RunModel(QObject):
 
     def let_go(self) -> None:
         """Write down how the runs stand; called when their tasks had their time to end."""
+        for work in self._work.values():
+            work.task.executed.disconnect()
+        _OUTLIVED.extend(self._work.values())
         for run in self.runs():
             if run.active:
                 self._end(run, RunState.INTERRUPTED)

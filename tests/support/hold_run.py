@@ -1,0 +1,66 @@
+"""A QGIS that starts a run and then waits to be killed.
+
+``hold_run.py CHECKOUT PARAMETERS FOLDER ORGANIZATION APPLICATION``: the parameters are those of the algorithm as JSON,
+in which layers are objects of names and files; they are loaded into the project. Prints ``mapping`` once the first
+blocks are finished.
+"""
+
+from __future__ import annotations
+
+import importlib.util
+import json
+import sys
+from pathlib import Path
+
+from qgis.core import QgsApplication, QgsProject, QgsRasterLayer, QgsVectorLayer
+
+ROOT, PARAMETERS, FOLDER, ORGANIZATION, APPLICATION = sys.argv[1:]
+
+
+def load(files: dict[str, str]) -> list[str]:
+    """Put the files' layers into the project; returns their ids."""
+    layers = [
+        QgsVectorLayer(path, name, "ogr") if "|" in path else QgsRasterLayer(path, name) for name, path in files.items()
+    ]
+    QgsProject.instance().addMapLayers(layers)
+    return [layer.id() for layer in layers]
+
+
+def main() -> None:
+    """Start the run and speak of its first blocks."""
+    application = QgsApplication([], True)
+    application.initQgis()
+    # The profile's data folder is named after them.
+    QgsApplication.setOrganizationName(ORGANIZATION)
+    QgsApplication.setApplicationName(APPLICATION)
+    spec = importlib.util.spec_from_file_location(
+        "fusion_mapper", Path(ROOT) / "__init__.py", submodule_search_locations=[ROOT]
+    )
+    package = importlib.util.module_from_spec(spec)
+    sys.modules["fusion_mapper"] = package
+    spec.loader.exec_module(package)
+    from fusion_mapper.models.card import read_sidecar
+    from fusion_mapper.toolbox.provider import FusionMapperProvider
+    from fusion_mapper.ui.runs import RunModel, RunRequest
+
+    provider = FusionMapperProvider()
+    QgsApplication.processingRegistry().addProvider(provider)
+    parameters = json.loads(PARAMETERS)
+    for role in ("IMAGERY", "OSM", "DEM"):
+        parameters[role] = load(parameters[role])
+    (parameters["DEM"],) = parameters["DEM"]
+    model = Path(parameters["MODEL"])
+    runs = RunModel()
+    runs.run_changed.connect(lambda number: tell(runs.run(number)))
+    runs.start(RunRequest("Held", model, read_sidecar(model.with_suffix(".json")), parameters, Path(FOLDER)))
+    application.exec()
+
+
+def tell(run) -> None:
+    """Speak once blocks are finished."""
+    if run.progress is not None and run.progress.stage == "mapping" and run.progress.done > 0:
+        sys.stdout.write("mapping\n")
+        sys.stdout.flush()
+
+
+main()
