@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import os
 import re
 from collections.abc import Sequence
 from dataclasses import dataclass
-from pathlib import Path
+from functools import lru_cache
 from typing import Optional
 
 from ..models.card import Channel, Slot
@@ -128,17 +129,22 @@ def companions(slot: Slot, raster: RasterInput, others: Sequence[RasterInput]) -
     return ()
 
 
-def _folder(raster: RasterInput) -> Optional[Path]:
-    return Path(raster.path).parent if raster.path else None
+def _folder(raster: RasterInput) -> str:
+    return os.path.dirname(raster.path or "")
 
 
-def _names(band: Band, raster: RasterInput) -> set[str]:
-    names = {_plain(band.name), band.color} | {_plain(word) for word in re.split(r"[\s:;,(]+", band.name)}
-    if len(raster.colour_bands) == 1:
-        names |= {_plain(word) for word in re.split(r"[^A-Za-z0-9]+", raster.name)}
+def _names(band: Band, raster: RasterInput) -> frozenset[str]:
+    return _words(band.name, band.color, raster.name if len(raster.colour_bands) == 1 else "")
+
+
+@lru_cache(maxsize=4096)
+def _words(name: str, color: str, layer: str) -> frozenset[str]:
+    """What a band may be called by; kept, since all layers of a project are compared with one another."""
+    names = {_plain(name), color} | {_plain(word) for word in re.split(r"[\s:;,(]+", name)}
+    names |= {_plain(word) for word in re.split(r"[^A-Za-z0-9]+", layer)}
     # Landsat's surface reflectance: SR_B4.
-    names |= {name[3:] for name in names if name.startswith("sr_")}
-    return names - {"", "undefined", "gray", "palette"}
+    names |= {word[3:] for word in names if word.startswith("sr_")}
+    return frozenset(names - {"", "undefined", "gray", "palette"})
 
 
 def _sensor_names(everything: set[str], rasters: Sequence[RasterInput]) -> dict[str, str]:
@@ -146,13 +152,11 @@ def _sensor_names(everything: set[str], rasters: Sequence[RasterInput]) -> dict[
     if everything & _ONLY_SENTINEL:
         return _SENTINEL
     for pattern, names in _LANDSAT:
-        if rasters and all(pattern.search(f"{raster.name} {_file_name(raster)}") for raster in rasters):
+        if rasters and all(
+            pattern.search(f"{raster.name} {os.path.basename(raster.path or '')}") for raster in rasters
+        ):
             return names
     return {}
-
-
-def _file_name(raster: RasterInput) -> str:
-    return Path(raster.path).name if raster.path else ""
 
 
 def _wanted(channel: str, sensor: dict[str, str]) -> set[str]:

@@ -278,6 +278,7 @@ class FusionDock(QgsDockWidget):
         self._on_settled()
         visible = self.area.visible()
         if visible is not None and self._preview_button.isEnabled():
+            self.check.give_way()
             self.preview.start(self._request(), visible, self.area.gsd(self.model.model().card.gsd))
 
     def _on_run(self) -> None:

@@ -45,7 +45,10 @@ class EngineCheck(QObject):
     verdicts_changed = pyqtSignal(object)
     """What was found in the layers' pixels and features: verdicts by slot name. Slots that were not looked at lack."""
     report_changed = pyqtSignal(dict)
-    """The engine's report: grid, pixels, tiles, blocks and so on; ``partial`` is true where layers were left out."""
+    """The engine's report: grid, pixels, tiles, disk and so on, and a second time with seconds.
+
+    Its ``partial`` is true where layers were left out.
+    """
     failed = pyqtSignal(str)
     """Why the engine has no answer, in one sentence."""
 
@@ -75,6 +78,11 @@ class EngineCheck(QObject):
         else:
             self._quiet.start()
 
+    def give_way(self) -> None:
+        """Leave the engine to something that the user waits for; the next change of the panel asks again."""
+        if self._task is not None or self._quiet.isActive():
+            self.ask(None)
+
     def working(self) -> bool:
         """True while the engine is being asked, or has yet to notice that nobody waits for its answer."""
         return self._task is not None or bool(self._ending)
@@ -94,9 +102,13 @@ class EngineCheck(QObject):
         except FusionMapperError as problem:
             self.failed.emit(str(problem))
             return
-        task = EngineTask(tr("Looking at the inputs"), partial(_check, ahead), self._engine)
+        self._start(plain, ahead)
+
+    def _start(self, plain: runs.RunRequest, ahead: Lookahead, timed: bool = False) -> None:
+        """Verdicts first; how long the run will take needs the model to be run once, and follows by itself."""
+        task = EngineTask(tr("Looking at the inputs"), partial(_check, ahead, timed), self._engine)
         self._task = task
-        task.answered.connect(partial(self._on_answered, task, plain, ahead))
+        task.answered.connect(partial(self._on_answered, task, plain, ahead, timed))
         task.failed.connect(partial(self._on_failed, task))
         task.ended.connect(partial(self._on_ended, task))
         task.start()
@@ -107,10 +119,16 @@ class EngineCheck(QObject):
             self._ending.add(task)
             task.cancel()
 
-    def _on_answered(self, task: EngineTask, plain: runs.RunRequest, ahead: Lookahead, report: dict[str, Any]) -> None:
-        if task is self._task:
+    def _on_answered(
+        self, task: EngineTask, plain: runs.RunRequest, ahead: Lookahead, timed: bool, report: dict[str, Any]
+    ) -> None:
+        if task is not self._task:
+            return
+        if not timed:
+            self._ending.add(task)
+            self._start(plain, ahead, timed=True)
             self.verdicts_changed.emit(verdicts(plain, ahead, report))
-            self.report_changed.emit({**report, "partial": bool(ahead.left_out)})
+        self.report_changed.emit({**report, "partial": bool(ahead.left_out)})
 
     def _on_failed(self, task: EngineTask, problem: str) -> None:
         if task is self._task:
@@ -122,9 +140,11 @@ class EngineCheck(QObject):
             self._task = None
 
 
-def _check(ahead: Lookahead, engine: EngineCommands, folder: Path, is_cancelled: IsCancelled) -> dict[str, Any]:
+def _check(
+    ahead: Lookahead, timed: bool, engine: EngineCommands, folder: Path, is_cancelled: IsCancelled
+) -> dict[str, Any]:
     """On the task's thread."""
-    return dict(engine.check(ahead.job, folder, _deaf, is_cancelled, timed=True).report)
+    return dict(engine.check(ahead.job, folder, _deaf, is_cancelled, timed).report)
 
 
 def _deaf(_event: Event) -> None:

@@ -94,7 +94,7 @@ def _judge_vectors(slot: Slot, vectors: Sequence[VectorInput]) -> Verdict:
 def _nothing_chosen(slot: Slot) -> Verdict:
     if slot.missing == "required":
         return Verdict(Level.CANNOT, tr("Choose a layer; the model cannot work without it."))
-    return Verdict(Level.NOTE, tr("Optional. The map will be made without it."))
+    return Verdict(Level.NOTE, tr("Optional; mapped without it."))
 
 
 def _judge_layer(layer: QgsMapLayer) -> Verdict:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Optional
 
 from qgis.core import QgsMapLayer, QgsProject, QgsReferencedRectangle, QgsVectorLayer
@@ -68,8 +68,9 @@ class SlotList(QWidget):
     def offer_layers(self) -> None:
         """Have each row offer the layers of the project that could serve it."""
         plain = [plain for _, plain in described_layers()]
+        rasters = [one for one in plain if isinstance(one, RasterInput)]
         for row in self._rows:
-            row.offer(_suitings(row.slot, plain))
+            row.offer(_suitings(row.slot, plain, rasters), rasters)
 
     def judge(self, area: Optional[QgsReferencedRectangle]) -> None:
         """Look at all chosen layers again."""
@@ -135,7 +136,8 @@ class SlotList(QWidget):
         self._offers.start()
 
 
-def _suitings(slot: Slot, layers: list[Plain]) -> dict[str, Suiting]:
-    rasters = [one for one in layers if isinstance(one, RasterInput)]
+def _suitings(slot: Slot, layers: Sequence[Plain], rasters: Sequence[RasterInput]) -> dict[str, Suiting]:
     found = {one.id: raster_suits(slot, one, rasters) for one in rasters} if slot.role != "osm" else {}
+    if slot.role != "osm" and not (slot.prior and slot.prior.additions):
+        return found
     return {**found, **{one.id: vector_suits(slot, one) for one in layers if isinstance(one, VectorInput)}}

@@ -19,7 +19,7 @@ from .band_dialog import NO_SETTINGS, BandDialog, BandSettings, Place
 from .chosen import Chosen
 from .layer_choice import RasterChoice, VectorChoice
 from .preflight import FITS, Level, Verdict, judge
-from .project_layers import described, described_layers
+from .project_layers import described
 from .signs import show_sign
 from .wording import DOT, slot_title, theme_icon, tr
 
@@ -42,6 +42,7 @@ class SlotRow(QWidget):
         """True once the user chose: from then on nothing is matched by itself."""
         self.verdict = FITS
         self._settings = NO_SETTINGS
+        self._rasters: Sequence[RasterInput] = ()
         self._sisters: tuple[Place, ...] = ()
         self._cheap = FITS
         self._thorough: Optional[Verdict] = None
@@ -79,8 +80,9 @@ class SlotRow(QWidget):
         self._settings = settings
         self._tell_choice()
 
-    def offer(self, suitings: Mapping[str, Suiting]) -> None:
-        """Offer the layers (by id) that could serve; of the others say why not."""
+    def offer(self, suitings: Mapping[str, Suiting], rasters: Sequence[RasterInput]) -> None:
+        """Offer the layers (by id) that could serve, and say why others could not; `rasters` are all of the project."""
+        self._rasters = rasters
         for choice in self.choices:
             choice.offer(suitings)
         self._tell_choice()
@@ -93,10 +95,11 @@ class SlotRow(QWidget):
 
     def problem(self, seen: bool = True) -> str:
         """What keeps the model from being run, in one sentence; `seen` counts what the engine saw in the layers."""
-        verdict = self.verdict if seen else self._cheap
-        if verdict.level is not Level.CANNOT:
-            return ""
-        return verdict.text if self.layers() else tr("Choose a layer for {slot}.").format(slot=self.title())
+        if self._cheap.level is Level.CANNOT:
+            return self._cheap.text if self.layers() else tr("Choose a layer for {slot}.").format(slot=self.title())
+        if seen and self.verdict.level is Level.CANNOT:
+            return tr("The layers of {slot} cannot be used as they are; see there.").format(slot=self.title())
+        return ""
 
     def show_thorough(self, verdict: Optional[Verdict]) -> None:
         """Show what the engine found in the layers' pixels; None while it has not looked at this choice."""
@@ -108,9 +111,8 @@ class SlotRow(QWidget):
         main = self._main()
         if main is None or self._dialog is not None:
             return
-        rasters = [plain for _, plain in described_layers() if isinstance(plain, RasterInput)]
         now = BandSettings(tuple((layer.id(), band) for layer, band in self.chosen().bands), self._settings.radiometry)
-        self._dialog = BandDialog(self.slot, self.title(), main, rasters, now, self)
+        self._dialog = BandDialog(self.slot, self.title(), main, self._rasters, now, self)
         self._dialog.finished.connect(self._on_bands_finished)
         self._dialog.open()
 
@@ -145,7 +147,10 @@ class SlotRow(QWidget):
     def _main(self) -> Optional[RasterInput]:
         """The raster of the combo box, in plain values; None where nothing usable is chosen."""
         layers = self.choices[0].layers() if isinstance(self.choices[0], RasterChoice) else []
-        plain = described(layers[0]) if layers else None
+        if not layers:
+            return None
+        known = next((raster for raster in self._rasters if raster.id == layers[0].id()), None)
+        plain = known or described(layers[0])
         return plain if isinstance(plain, RasterInput) else None
 
     def _find_sisters(self) -> tuple[Place, ...]:
@@ -153,8 +158,7 @@ class SlotRow(QWidget):
         main = self._main() if self.slot.role in ROLES and len(self.slot.channels) > 1 else None
         if main is None or len(main.bands) > 1:
             return ()
-        others = [plain for _, plain in described_layers() if isinstance(plain, RasterInput)]
-        return tuple((one.id, band) for one, band in companions(self.slot, main, others))
+        return tuple((one.id, band) for one, band in companions(self.slot, main, self._rasters))
 
     def _make_choices(self) -> list[Union[RasterChoice, VectorChoice]]:
         choices: list[Union[RasterChoice, VectorChoice]] = []

@@ -150,11 +150,7 @@ class VectorReader:
         except (DataSourceError, DataLayerError, RuntimeError, ValueError) as problem:
             words = short_problem(problem)
             if self._copied or not self._skip:
-                hint = (
-                    ""
-                    if self._copied
-                    else '; repair it, or let the job skip what cannot be read ("unreadable": "skip")'
-                )
+                hint = "" if self._copied else "; repair it, or let unreadable data be skipped"
                 name = self.original.name
                 raise SourceError(f"Features of '{name}' cannot be read: {words}{hint}.") from problem
         self._convert()

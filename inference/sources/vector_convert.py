@@ -139,10 +139,7 @@ def _convert(file: LayerFile, columns: tuple[str, ...], where: str | None, skip:
 
 
 def _broken(file: LayerFile, problem: str) -> SourceError:
-    return SourceError(
-        f"'{file.name}' is damaged ({problem}); repair it, or let the job skip what cannot be read "
-        '("unreadable": "skip").'
-    )
+    return SourceError(f"'{file.name}' is damaged ({problem}); repair it, or let unreadable data be skipped.")
 
 
 def _stream(file: LayerFile, columns: tuple[str, ...], where: str | None, target: Path) -> None:

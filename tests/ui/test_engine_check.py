@@ -83,7 +83,8 @@ def test_the_engine_looks_at_the_layers_of_every_slot(qtbot, check, request_of, 
         "osm": Level.FITS,
         "dem": Level.FITS,
     }
-    assert check.reports[-1]["tiles"] >= 1
+    assert check.reports[0]["tiles"] >= 1
+    assert check.reports[-1]["seconds"] > 0
     assert not check.reports[-1]["partial"]
 
 
@@ -113,7 +114,7 @@ def test_the_latest_question_wins(qtbot, check, request_of, aerial, amazon):
     qtbot.waitUntil(lambda: check._task is not None)
     check.ask(request_of("landcover-rgb-1m", [amazon]))
     settle(qtbot, check)
-    assert len(check.reports) == 1
+    assert len(check.verdicts) == 1
     assert check.verdicts[0]["imagery"].level is Level.NOTE
 
 
@@ -152,6 +153,20 @@ def test_layers_that_have_to_be_staged_keep_the_cheap_verdict(qtbot, check, requ
     assert check.problems == []
     assert set(check.verdicts[-1]) == {"imagery"}
     assert check.reports[-1]["partial"]
+
+
+def test_the_engine_is_left_to_what_the_user_waits_for(qtbot, check, request_of, aerial):
+    request = request_of("landcover-rgb-1m", [aerial])
+    check.ask(request)
+    check.give_way()
+    settle(qtbot, check)
+    assert check.verdicts == []
+    check.ask(request)
+    settle(qtbot, check)
+    assert len(check.verdicts) == 1
+    check.give_way()
+    check.ask(request)
+    assert not check._quiet.isActive()
 
 
 def test_what_the_engine_cannot_open_is_told_in_its_words(qtbot, check, request_of, project, aerial, tmp_path):
