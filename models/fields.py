@@ -10,6 +10,7 @@ from __future__ import annotations
 import dataclasses
 import math
 from collections.abc import Mapping
+from functools import cache
 from typing import Any, Literal, TypeVar, Union, get_args, get_origin, get_type_hints
 
 from .errors import RequestError
@@ -86,7 +87,7 @@ def _value(kind: Any, data: object, where: str, depth: int) -> Any:
 def _dataclass(kind: Any, data: object, where: str, depth: int) -> Any:
     if not isinstance(data, Mapping):
         raise _FieldError(f"{where} must be an object, not {_say(data)}.")
-    hints = get_type_hints(kind)
+    hints = _hints(kind)
     fields = {field.name: field for field in dataclasses.fields(kind)}
     for key in data:
         if key not in fields:
@@ -99,6 +100,12 @@ def _dataclass(kind: Any, data: object, where: str, depth: int) -> Any:
         elif field.default is dataclasses.MISSING and field.default_factory is dataclasses.MISSING:
             raise _FieldError(f"{where} lacks the field '{name}'.")
     return kind(**values)
+
+
+@cache
+def _hints(kind: Any) -> dict[str, Any]:
+    """The types of a dataclass's fields; looking them up takes longer than all the rest of decoding."""
+    return get_type_hints(kind)
 
 
 def _optional(kind: Any, data: object, where: str, depth: int) -> Any:

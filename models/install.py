@@ -7,6 +7,7 @@ import os
 import secrets
 import shutil
 import tempfile
+import time
 from pathlib import Path
 from typing import Any
 from urllib.parse import quote
@@ -16,11 +17,15 @@ from .embed import embed_card
 from .errors import CardError
 from .files import model_hash, sha256_of, write_atomically
 from .graph import Graph, read_graph
-from .library import FILES_BLOCK, Installed
+from .library import FILES_BLOCK, Installed, strangers
 from .load import load_model
 from .mlm import card_to_item
 from .mlm_schema import validate_item
 from .readers.defaults import safe_name
+
+_DRAFT, _OLD = ".install-", ".old-"
+#: Seconds after which an installation that has not come to an end never will.
+_STALE = 24 * 3600
 
 
 def install_model(path: Path, folder: Path, card: Card | None = None, replace: bool = True) -> Installed:
@@ -36,11 +41,12 @@ def install_model(path: Path, folder: Path, card: Card | None = None, replace: b
     path = Path(path)
     card = card or load_model(path).card
     name = safe_name(card.name)
-    if not replace and (folder / name).exists():
-        raise CardError(f"A model called '{name}' is already installed; replace it, or give this one another name.")
+    if (folder / name).exists():
+        _refuse_to_replace(folder / name / f"{name}.onnx", replace)
     try:
         folder.mkdir(parents=True, exist_ok=True)
-        draft = Path(tempfile.mkdtemp(prefix=".install-", dir=folder))
+        _sweep(folder)
+        draft = Path(tempfile.mkdtemp(prefix=_DRAFT, dir=folder))
     except OSError as problem:
         raise CardError(f"The library folder {folder} cannot be written: {problem.strerror}.") from problem
     try:
@@ -68,6 +74,16 @@ def write_sidecar(model: Path, card: Card, source: Path | None = None) -> Path:
     return sidecar
 
 
+def _refuse_to_replace(installed: Path, replace: bool) -> None:
+    """Replacing takes the whole folder away, so nothing else may lie in it."""
+    name, others = installed.stem, strangers(installed)
+    if not replace:
+        raise CardError(f"A model called '{name}' is already installed; replace it, or give this one another name.")
+    if others:
+        what = f"'{others[0].name}', which is no part of the model '{name}'"
+        raise CardError(f"The folder {installed.parent} also holds {what}; give this model another name.")
+
+
 def _fill(draft: Path, name: str, path: Path, card: Card) -> None:
     copy = draft / f"{name}.onnx"
     embed_card(path, card, copy)
@@ -89,8 +105,15 @@ def _hashes(copy: Graph, source: Graph) -> dict[str, Any]:
     }
 
 
+def _sweep(folder: Path) -> None:
+    """Delete what installations that were killed left behind; one that is under way is younger."""
+    for left in (*folder.glob(f"{_DRAFT}*"), *folder.glob(f"{_OLD}*")):
+        if time.time() - left.stat().st_mtime > _STALE:
+            shutil.rmtree(left, ignore_errors=True)
+
+
 def _put_in_place(draft: Path, target: Path) -> None:
-    old = target.with_name(f".old-{secrets.token_hex(4)}")
+    old = target.with_name(f"{_OLD}{secrets.token_hex(4)}")
     try:
         if target.exists():
             os.replace(target, old)

@@ -6,8 +6,8 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Optional
 
-from qgis.PyQt.QtCore import QModelIndex, QSize, Qt
-from qgis.PyQt.QtGui import QPainter, QPalette
+from qgis.PyQt.QtCore import QModelIndex, QRect, QRectF, QSize, Qt
+from qgis.PyQt.QtGui import QPainter, QPalette, QTextOption
 from qgis.PyQt.QtWidgets import QApplication, QComboBox, QStyle, QStyledItemDelegate, QStyleOptionViewItem, QWidget
 
 from ..models.library import Installed
@@ -109,9 +109,11 @@ class _TwoLines(QStyledItemDelegate):
         painter.restore()
 
     @staticmethod
-    def _draw(painter: QPainter, area, text: str, size: float, place: Qt.AlignmentFlag) -> None:
+    def _draw(painter: QPainter, area: QRect, text: str, size: float, place: Qt.AlignmentFlag) -> None:
         font = painter.font()
         font.setPointSizeF(font.pointSizeF() * size)
         painter.setFont(font)
         shown = painter.fontMetrics().elidedText(text, Qt.TextElideMode.ElideRight, area.width())
-        painter.drawText(area, int(place | Qt.AlignmentFlag.AlignLeft), shown)
+        option = QTextOption(place)
+        option.setWrapMode(QTextOption.WrapMode.NoWrap)
+        painter.drawText(QRectF(area), shown, option)

@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import ast
 import json
+import os
 from pathlib import Path
 
 import onnx
@@ -73,6 +74,15 @@ def test_installing_again_replaces_the_model_and_leaves_nothing_behind(tmp_path:
     assert [model.label for model in list_models(shelf)] == ["Second"]
     assert sorted(path.name for path in shelf.iterdir()) == ["two-classes"]
     assert second.path == first.path
+
+
+def test_what_a_killed_installation_left_is_swept_once_it_is_old(tmp_path: Path) -> None:
+    fresh, stale = tmp_path / ".install-new", tmp_path / ".install-old"
+    for folder in (fresh, stale):
+        folder.mkdir()
+    os.utime(stale, (0, 0))
+    install_model(save_classifier(tmp_path / "m.onnx"), tmp_path, two_class_card())
+    assert (fresh.exists(), stale.exists()) == (True, False)
 
 
 def test_a_failed_installation_leaves_the_library_as_it_was(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

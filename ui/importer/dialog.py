@@ -58,7 +58,6 @@ class ImportDialog(QDialog):
         super().__init__(parent)
         self._engine = engine
         self._path = Path()
-        self._report: dict[str, Any] = {}
         self._draft: Optional[CardDraft] = None
         self._reading: Optional[EngineTask] = None
         self._review: Optional[EngineTask] = None
@@ -202,23 +201,29 @@ class ImportDialog(QDialog):
         self._settled.stop()
         self.trial.stop()
         self.form.clear()
-        self._draft, self._report, self._stale = None, {}, False
+        if self._draft is not None:
+            self._draft.deleteLater()
+        self._draft, self._stale = None, False
 
     def _on_file_changed(self, text: str) -> None:
         if text.strip():
             QgsSettings().setValue(_FOLDER_SETTING, str(Path(text).parent))
             self.open_file(Path(text.strip()))
 
-    def _on_read(self, path: Path, report: dict[str, Any]) -> None:
-        self._report = report
-        card = card_from_dict(report["card"], path.name)
+    def _on_read(self, path: Path, answer: tuple[dict[str, Any], Card]) -> None:
+        report, card = answer
         self._draft = CardDraft(card, report["remarks"], self)
         self._facts.show_report(path, report, self._draft.stray_remarks())
         self.form.show_draft(self._draft, report["graph"])
-        self.trial.show_draft(self._draft, path)
+        # In a turn of its own, so that neither holds QGIS up for long.
+        QTimer.singleShot(0, partial(self._show_trial, self._draft))
         self._draft.changed.connect(self._on_changed)
         self._draft.noted.connect(self._show_state)
         self._look_over()
+
+    def _show_trial(self, draft: CardDraft) -> None:
+        if draft is self._draft:
+            self.trial.show_draft(draft, self._path)
 
     def _on_refused(self, sentence: str) -> None:
         self._refused = sentence
@@ -322,8 +327,11 @@ def dropped_model(data) -> Optional[Path]:
     return models[0] if len(models) == 1 else None
 
 
-def _inspect(path: Path, engine: EngineCommands, folder: Path, is_cancelled: IsCancelled) -> dict[str, Any]:
-    return engine.inspect(path, folder, lambda _event: None, is_cancelled).report
+def _inspect(
+    path: Path, engine: EngineCommands, folder: Path, is_cancelled: IsCancelled
+) -> tuple[dict[str, Any], Card]:
+    report = engine.inspect(path, folder, lambda _event: None, is_cancelled).report
+    return report, card_from_dict(report["card"], path.name)
 
 
 def _review(

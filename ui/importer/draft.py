@@ -50,6 +50,8 @@ class CardDraft(QObject):
         self.card = card
         self._remarks = list(remarks)
         self._problems: list[Mapping[str, str]] = []
+        self._checked: Card | None = None
+        self._found = ""
 
     def set(self, *told: str, **changes: Any) -> None:
         """Change the card; the fields `told` are known from now on."""
@@ -101,10 +103,9 @@ class CardDraft(QObject):
 
     def problem(self) -> str:
         """What keeps the model from being installed, in one sentence; empty where nothing does."""
-        try:
-            card_from_dict(self.card.to_dict())
-        except RequestError as fault:
-            return str(fault)
+        fault = self._fault()
+        if fault:
+            return fault
         if self._problems:
             return self._problems[0]["text"]
         count = len(self.card.blocking)
@@ -127,6 +128,16 @@ class CardDraft(QObject):
     def stray_remarks(self) -> list[str]:
         """Remarks about no field that the form shows."""
         return [one["text"] for one in (*self._remarks, *self._problems) if not one["field"]]
+
+    def _fault(self) -> str:
+        """What the card's own rules hold against it; asked of each card once."""
+        if self._checked is not self.card:
+            self._checked, self._found = self.card, ""
+            try:
+                card_from_dict(self.card.to_dict())
+            except RequestError as fault:
+                self._found = str(fault)
+        return self._found
 
     def _put(self, card: Card, told: Sequence[str]) -> None:
         unknown = tuple(field for field in card.unknown if field not in told)

@@ -13,8 +13,8 @@ from qgis.core import (
     QgsProject,
     QgsRectangle,
 )
-from qgis.PyQt.QtCore import QObject, QRect, QSize, Qt
-from qgis.PyQt.QtGui import QImage, QPainter, QPaintEvent, QPalette
+from qgis.PyQt.QtCore import QObject, QRect, QRectF, QSize, Qt
+from qgis.PyQt.QtGui import QImage, QPainter, QPaintEvent, QPalette, QTextOption
 from qgis.PyQt.QtWidgets import QHBoxLayout, QSizePolicy, QWidget
 
 from ..wording import tr
@@ -53,7 +53,7 @@ class Picture(QWidget):
             painter.setPen(self.palette().color(QPalette.ColorRole.Mid))
             painter.drawRect(area.adjusted(0, 0, -1, -1))
             painter.setPen(self.palette().color(QPalette.ColorGroup.Disabled, QPalette.ColorRole.WindowText))
-            painter.drawText(area, int(Qt.AlignmentFlag.AlignCenter), self._text)
+            painter.drawText(QRectF(area), self._text, QTextOption(Qt.AlignmentFlag.AlignCenter))
             return
         size = self._image.size().scaled(area.size(), Qt.AspectRatioMode.KeepAspectRatio)
         corner = area.center() - QRect(area.topLeft(), size).center() + area.topLeft()
