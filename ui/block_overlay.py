@@ -174,6 +174,8 @@ def _paint_into(painter: QPainter, image: QImage, quad: QPolygonF) -> None:
         return
     painter.save()
     painter.setTransform(transform, True)
+    # Classes keep their pixels where the map is near, and no line drops out where it is far.
+    painter.setRenderHint(QPainter.RenderHint.SmoothPixmapTransform, quad.boundingRect().width() < width)
     painter.drawImage(QPointF(0, 0), image)
     painter.restore()
 
