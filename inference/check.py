@@ -29,6 +29,9 @@ FAR_VALUE, FAR_MEAN = 20.0, 4.0
 FAINT = 0.2
 #: The ordinary value of a channel that is only divided by full scale; land reflects about as much of the light.
 ORDINARY = 0.15
+#: The highest value of a byte. Imagery that never exceeds it holds bytes, however bright; a scene in the larger numbers
+#: of satellites is not that dark in all channels.
+BYTE = 255
 
 
 def check_job(job: Job, base: Path, voice: Voice, kept: Kept | None = None, timed: bool = False) -> Result:
@@ -128,9 +131,12 @@ def _on_values(slot: Slot, facts: Facts) -> list[str]:
     """A layer in another unit than the card's scaling expects (0-255 fed to a reflectance model) is caught here."""
     ranges = list(zip(slot.channels, facts.minimum, facts.maximum, strict=False))
     means = facts.mean or facts.maximum
-    wrong = next((entry for entry, mean in zip(ranges, means, strict=False) if _is_far(*entry, mean)), None)
-    if wrong is None and slot.role == "imagery" and ranges and all(_is_faint(*entry) for entry in ranges):
-        wrong = ranges[0]
+    measured = list(zip(ranges, means, strict=False))
+    wrong = next((entry for entry, mean in measured if _is_far(*entry, mean)), None)
+    if wrong is None and slot.role == "imagery":
+        wrong = next((entry for entry, mean in measured if _is_glaring(entry[0], mean)), None)
+        if wrong is None and ranges and all(_is_faint(*entry) for entry in ranges):
+            wrong = ranges[0]
     if wrong is None:
         return []
     channel, low, high = wrong
@@ -156,4 +162,9 @@ def _is_faint(channel: Channel, low: float, high: float) -> bool:
     """Whether values that cannot be negative are far below what the scaling was made for."""
     rule = channel.scaling
     ordinary = rule.offset if rule.offset > 0 else ORDINARY * rule.scale
-    return rule.scale != 1 and low >= 0 and high < FAINT * ordinary
+    return rule.scale != 1 and low >= 0 and (high < FAINT * ordinary or high <= BYTE < ordinary)
+
+
+def _is_glaring(channel: Channel, mean: float) -> bool:
+    """Whether imagery that is only divided by full scale is beyond it on average: not even snow is."""
+    return channel.scaling.offset == 0 and channel.scaling.scale != 1 and mean > channel.scaling.scale
