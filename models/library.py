@@ -82,6 +82,20 @@ def file_hashes(sidecar: Path) -> Mapping[str, Any]:
     return facts if isinstance(facts, dict) else {}
 
 
+def strangers(model: Path) -> list[Path]:
+    """Files in the folder of a model that do not belong to it: neither the model, nor its card or external data.
+
+    A library folder is one of the user's choice, and may hold more than was installed into it.
+    """
+    sidecar = model.with_suffix(".json")
+    try:
+        external = file_hashes(sidecar).get("external")
+    except CardError:
+        external = None
+    own = {model, sidecar, *(model.parent / name for name in external or ())}
+    return sorted(path for path in model.parent.rglob("*") if path.is_file() and path not in own)
+
+
 def _hidden(path: Path) -> bool:
     """Folders that are still being written begin with a dot."""
     return any(part.startswith(".") for part in path.parts)

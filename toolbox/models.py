@@ -10,7 +10,7 @@ from typing import Optional
 
 from ..inference.errors import RequestError
 from ..models.card import Card, card_from_dict
-from ..models.library import STARTERS, Installed, find_model, list_models
+from ..models.library import STARTERS, Installed, find_model, list_models, strangers
 from .engine import Engine, IsCancelled
 from .settings import library_folder
 
@@ -48,16 +48,15 @@ def is_removable(model: Installed) -> bool:
 
 
 def remove_model(model: Installed) -> None:
-    """Delete an installed model and its card from the library.
+    """Delete an installed model with its card from the library, and its folder where nothing else lies in it.
 
     Raises:
         RequestError: when it does not lie in the library, or cannot be deleted.
     """
     if not is_removable(model):
         raise RequestError(f"'{model.label}' does not lie in the library, so it is not removed.")
-    own_folder = model.path.parent != library_folder()
     try:
-        if own_folder:
+        if model.path.parent != library_folder() and not strangers(model.path):
             # First out of sight: a folder that is half deleted would be listed as a broken model.
             gone = model.path.parent.with_name(f".removed-{secrets.token_hex(4)}")
             model.path.parent.rename(gone)

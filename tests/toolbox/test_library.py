@@ -7,7 +7,7 @@ import json
 
 import pytest
 from fusion_mapper.toolbox import settings
-from fusion_mapper.toolbox.models import choose_model
+from fusion_mapper.toolbox.models import choose_model, installed_models, remove_model
 from qgis.core import QgsApplication, QgsProcessingException, QgsVectorLayer
 
 
@@ -51,6 +51,25 @@ def test_a_taken_name_is_refused_unless_it_is_to_be_replaced(run, models):
     with pytest.raises(QgsProcessingException, match="already installed"):
         run("importmodel", MODEL=source)
     assert run("importmodel", MODEL=source, REPLACE=True)["MODEL_NAME"] == "tiny-landcover"
+
+
+def test_files_of_the_user_in_the_library_are_never_taken_away(run, models, library):
+    source = str(models / "tiny-landcover.onnx")
+    run("importmodel", MODEL=source)
+    notes = library / "tiny-landcover" / "labels" / "notes.txt"
+    notes.parent.mkdir()
+    notes.write_text("mine")
+    with pytest.raises(QgsProcessingException, match=r"also holds 'notes\.txt'"):
+        run("importmodel", MODEL=source, REPLACE=True)
+    remove_model(next(model for model in installed_models() if model.name == "tiny-landcover"))
+    assert notes.read_text() == "mine"
+    assert [path.name for path in notes.parents[1].iterdir()] == ["labels"]
+
+
+def test_a_removed_model_leaves_no_folder(run, models, library):
+    run("importmodel", MODEL=str(models / "tiny-landcover.onnx"))
+    remove_model(next(model for model in installed_models() if model.name == "tiny-landcover"))
+    assert list(library.iterdir()) == []
 
 
 def test_a_given_card_takes_the_place_of_the_models_own(run, models, tmp_path):
