@@ -200,7 +200,7 @@ class FusionDock(QgsDockWidget):
         self._on_settled()
 
     def _set_tab_order(self) -> None:
-        parts = (self.first_steps, self.model, self.slots, self.area, self.results)
+        parts = (self.first_steps, self.model, self.starter_hint, self.slots, self.area, self.results)
         chain = [widget for part in parts for widget in part.focus_chain()]
         chain += [*self._preview_line.focus_chain(), self._preview_button]
         chain += [self._run, *self._run_list.focus_chain(), *self.tools.focus_chain()]
