@@ -113,6 +113,7 @@ class FusionDock(QgsDockWidget):
     def showEvent(self, event: QShowEvent) -> None:
         super().showEvent(event)
         self.engine.ask()
+        self._settled.start()
 
     def _prepare(self) -> None:
         self._run.setObjectName("FusionMapperRunButton")
@@ -244,7 +245,8 @@ class FusionDock(QgsDockWidget):
         self._reason.setVisible(bool(problem))
         self._preview_button.show_problem(self._preview_problem())
         # What the engine saw may have been changed since, and must not keep it from looking again.
-        self.check.ask(None if self._problem(seen=False) else self._request())
+        looks = self.isVisible() and not self._problem(seen=False)
+        self.check.ask(self._request() if looks else None)
 
     def _on_checked(self, verdicts: dict[str, Verdict]) -> None:
         self.slots.show_thorough(verdicts)
