@@ -70,9 +70,8 @@ class RunActions(QObject):
     def measure(self, number: int) -> None:
         """Count in the background what the run's folder holds."""
         folder = self._model.run(number).request.folder
-        # A folder that is gone, or was never made, holds nothing.
         self._files.ask(
-            lambda: examine(folder, True).size if folder.is_dir() else 0,
+            lambda: examine(folder, True).size if folder.is_dir() else None,
             lambda size: self._model.measured(number, size),
         )
 

@@ -39,6 +39,8 @@ class RunKeeper(QObject):
         """Remember a run that waits or runs; False where another QGIS has it."""
         if not self._history.claim(run.key):
             return False
+        # A run that goes on may have been given another folder.
+        self._kept.pop(run.key, None)
         self.remember(run)
         return True
 
@@ -65,6 +67,7 @@ class RunKeeper(QObject):
         request = run.request
         if run.key not in self._cards:
             self._cards[run.key] = request.card.to_dict()
+        if run.key not in self._kept:
             self._kept[run.key] = _kept_parameters(run)
         return Record(
             title=request.title,
@@ -147,4 +150,5 @@ def _run(key: str, record: Record) -> Run:
         layers=record.layers,
         project=record.project,
         on_map=record.on_map,
+        gone=not Path(record.folder).is_dir(),
     )

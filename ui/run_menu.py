@@ -69,6 +69,8 @@ def deeds_of(run: Run) -> list[Deed]:
     """What can be done with a run that stands like this."""
     if run.active:
         return [Deed.CANCEL, Deed.OPEN_FOLDER, Deed.SHOW_LOG]
+    if run.gone and run.state is RunState.FINISHED:
+        return [Deed.RUN_AGAIN, Deed.SHOW_LOG, Deed.FORGET]
     first = {
         RunState.FINISHED: [Deed.ADD_TO_MAP, Deed.SUMMARY, Deed.REPORT],
         RunState.FAILED: [Deed.RETRY],
@@ -81,7 +83,7 @@ def foremost_deed(run: Run) -> Optional[Deed]:
     if run.active:
         return Deed.CANCEL
     if run.state is RunState.FINISHED:
-        return None if run.on_map else Deed.ADD_TO_MAP
+        return Deed.RUN_AGAIN if run.gone else None if run.on_map else Deed.ADD_TO_MAP
     return Deed.RETRY if run.state is RunState.FAILED else Deed.RESUME
 
 

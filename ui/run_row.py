@@ -28,7 +28,7 @@ class RunRow(QWidget):
     def __init__(self, run: Run, parent: Optional[QWidget] = None) -> None:
         super().__init__(parent)
         self._run = run
-        self._state: Optional[tuple[RunState, bool]] = None
+        self._state: Optional[tuple[RunState, bool, bool]] = None
         self.setObjectName(f"FusionMapperRun_{run.number}")
         self._sign = QLabel(self)
         self._title = ElidedLabel(self)
@@ -45,8 +45,9 @@ class RunRow(QWidget):
     def show_run(self) -> None:
         """Show how the run stands."""
         run = self._run
-        if self._state != (run.state, run.on_map):
-            self._state = (run.state, run.on_map)
+        state = (run.state, run.on_map, run.gone)
+        if self._state != state:
+            self._state = state
             self._show_state(run)
         line = row_text(run)
         self._told.setText(line)

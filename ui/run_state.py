@@ -82,6 +82,8 @@ class Run:
     """True while that project has not been closed since: results are loaded into no other one."""
     on_map: bool = False
     """True once its results were loaded."""
+    gone: bool = False
+    """True once its folder is no longer there."""
     size: Optional[int] = None
     """Bytes in its folder; None until they have been counted."""
 

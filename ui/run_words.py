@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from qgis.PyQt.QtCore import QDateTime, QLocale, Qt
 
+from ..toolbox.algorithms.base import is_temporary
 from .engine_line import session_text
 from .run_state import Run, RunState
 from .wording import DOT, seconds_text, tr
@@ -70,17 +71,16 @@ def running_text(run: Run) -> str:
 def _left_text(seconds: float) -> str:
     """Time left; no tenths, which would flicker."""
     whole = max(1, round(seconds))
-    return (
-        tr("{seconds} s left").format(seconds=whole)
-        if whole < 60
-        else tr("{time} left").format(time=seconds_text(whole))
-    )
+    time = tr("{number} s").format(number=whole) if whole < 60 else seconds_text(whole)
+    return tr("{time} left").format(time=time)
 
 
 def row_text(run: Run) -> str:
     """Below a run's title: how it stands; of one that ended well and is on the map only what is worth reading."""
     if run.active:
         return told(run)
+    if run.gone and run.state is RunState.FINISHED:
+        return _gone_text(run)
     notes = tr("{count} notes in its log").format(count=len(run.warnings)) if run.warnings else ""
     if run.state is RunState.FINISHED and run.on_map:
         return notes
@@ -90,9 +90,15 @@ def row_text(run: Run) -> str:
     return DOT.join(part for part in (day_text(run), told(run)) if part)
 
 
+def _gone_text(run: Run) -> str:
+    if is_temporary(run.request.folder):
+        return tr("Its temporary results went when QGIS was closed")
+    return tr("Its results are gone")
+
+
 def aside_text(run: Run) -> str:
     """Beside a run's title: the day, and how long it took, where there is nothing more to say."""
-    if run.state is not RunState.FINISHED or not run.on_map:
+    if run.state is not RunState.FINISHED or run.gone or not run.on_map:
         return ""
     return DOT.join(part for part in (day_text(run), seconds_text(run.seconds)) if part)
 

@@ -13,7 +13,7 @@ from ..inference.events import Event, Progress, Started
 from ..toolbox.history import new_key
 from ..toolbox.kept_values import layers_in
 from ..toolbox.resume import can_resume
-from .run_again import missing_layers, request_again
+from .run_again import missing_layers, request_again, request_on
 from .run_feedback import RunFeedback
 from .run_keeper import RunKeeper, project_file
 from .run_state import Run, RunRequest, RunState, Way
@@ -73,9 +73,10 @@ class RunModel(QObject):
         run = self._runs[number]
         if not run.resumable:
             return
-        if run.way is Way.LAYERS and can_resume(run.request.folder):
-            run.way = Way.RESUME
-        run.sentence, run.state, run.here = "", RunState.WAITING, True
+        run.request = request_on(run.request)
+        if run.way is not Way.REPEAT:
+            run.way = Way.RESUME if can_resume(run.request.folder) else Way.LAYERS
+        run.sentence, run.state, run.here, run.gone = "", RunState.WAITING, True, False
         self._runs[number] = self._runs.pop(number)
         self._enqueue(run)
 
@@ -117,9 +118,10 @@ class RunModel(QObject):
         self.run_changed.emit(number)
 
     def measured(self, number: int, size: Optional[int]) -> None:
-        """Know how many bytes a run's folder holds."""
+        """Know how many bytes a run's folder holds; None where there is no folder."""
         if number in self._runs:
             self._runs[number].size = size
+            self._runs[number].gone = size is None
             self.run_changed.emit(number)
 
     def close_down(self) -> None:

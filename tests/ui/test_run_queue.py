@@ -4,14 +4,18 @@ from __future__ import annotations
 
 import json
 import os
+import shutil
 import signal
 import subprocess
 import sys
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 from fusion_mapper.models.card import read_sidecar
 from fusion_mapper.models.library import STARTERS
+from fusion_mapper.toolbox.algorithms.base import is_temporary, temporary_folder
+from fusion_mapper.toolbox.kept_values import moved
 from fusion_mapper.toolbox.results import map_parameters
 from fusion_mapper.ui.run_actions import RunActions
 from fusion_mapper.ui.run_list import EARLIER, MAX_HEIGHT, RunList
@@ -350,6 +354,46 @@ def test_results_that_are_gone_are_not_offered_to_the_map(qtbot, desk, request_f
     deed(desk, "AddToMap", 1).trigger()
     assert desk.added == []
     assert "are gone" in desk.troubles[0]
+
+
+def temporary(request: RunRequest) -> RunRequest:
+    """The request with temporary results, as the panel asks for them."""
+    folder = temporary_folder()
+    return replace(request, folder=folder, parameters=moved(request.parameters, folder))
+
+
+def test_temporary_results_that_went_with_qgis_are_told_and_made_again(qtbot, open_desk, request_for):
+    first = open_desk()
+    first.runs.start(temporary(request_for("temporary")))
+    before = ended(qtbot, first, 1)
+    made = products(before.request.folder)
+    first.close_down(qtbot)
+    shutil.rmtree(before.request.folder)  # as QGIS does at its end
+    second = open_desk()
+    assert text(second, 1) == "Its temporary results went when QGIS was closed"
+    button(second, "RunAgain", 1).click()
+    again = ended(qtbot, second, 2)
+    assert again.request.folder != before.request.folder
+    assert is_temporary(again.request.folder)
+    assert products(again.request.folder) == made
+
+
+def test_an_interrupted_run_whose_temporary_folder_went_with_qgis_starts_again_in_a_new_one(
+    qtbot, open_desk, request_for, undisturbed
+):
+    first = open_desk()
+    first.runs.start(temporary(request_for("temporary", TOWN)))
+    folder = mapping(qtbot, first, 1).request.folder
+    first.close_down(qtbot)
+    shutil.rmtree(folder)
+    second = open_desk()
+    button(second, "Resume", 1).click()
+    run = ended(qtbot, second, 1)
+    assert not folder.exists()
+    assert is_temporary(run.request.folder)
+    assert products(run.request.folder) == undisturbed
+    second.close_down(qtbot)
+    assert open_desk().runs.run(1).request == run.request
 
 
 def test_a_broken_record_is_told_and_hides_no_run(qtbot, open_desk, profile, request_for):

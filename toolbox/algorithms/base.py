@@ -33,6 +33,7 @@ from ..help import help_url
 from ..runs import FinishedRun, RunRequest, execute
 
 ICON = PLUGIN_ROOT / "resources" / "icon.svg"
+_TEMPORARY = "fusion_mapper-"
 
 
 #: What the engine writes.
@@ -211,7 +212,12 @@ class FeedbackListener:
 def temporary_folder() -> Path:
     """A folder that Processing deletes when QGIS ends."""
     unique = QUuid.createUuid().toString(QUuid.StringFormat.WithoutBraces)
-    return Path(QgsProcessingUtils.tempFolder()) / f"fusion_mapper-{unique}"
+    return Path(QgsProcessingUtils.tempFolder()) / f"{_TEMPORARY}{unique}"
+
+
+def is_temporary(folder: Path) -> bool:
+    """Whether `temporary_folder` made it, in this session of QGIS or an earlier one."""
+    return folder.name.startswith(_TEMPORARY)
 
 
 def is_chosen(parameters: dict[str, object], name: str) -> bool:
