@@ -95,11 +95,10 @@ class SlotRow(QWidget):
 
     def problem(self, seen: bool = True) -> str:
         """What keeps the model from being run, in one sentence; `seen` counts what the engine saw in the layers."""
-        if self._cheap.level is Level.CANNOT:
-            return self._cheap.text if self.layers() else tr("Choose a layer for {slot}.").format(slot=self.title())
-        if seen and self.verdict.level is Level.CANNOT:
-            return tr("The layers of {slot} cannot be used as they are; see there.").format(slot=self.title())
-        return ""
+        verdict = self.verdict if seen else self._cheap
+        if verdict.level is not Level.CANNOT:
+            return ""
+        return verdict.text if self.layers() else tr("Choose a layer for {slot}.").format(slot=self.title())
 
     def show_thorough(self, verdict: Optional[Verdict]) -> None:
         """Show what the engine found in the layers' pixels; None while it has not looked at this choice."""
