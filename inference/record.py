@@ -103,6 +103,8 @@ class RunRecord:
     libraries: dict[str, str] = field(default_factory=dict)
     session: Optional[dict[str, object]] = None
     """Backend, device, precision and reason; None where no model ran."""
+    model: str = ""
+    """What the model is called."""
     model_hash: str = ""
     """``sha256:`` and the model file's hash."""
     card: Optional[dict[str, object]] = None
@@ -124,11 +126,29 @@ def read_record(folder: Path) -> RunRecord:
     Raises:
         RequestError: where there is none, or it cannot be read.
     """
-    data = _parsed(folder)
-    known = {one.name for one in dataclasses.fields(RunRecord)}
+    return record_from_dict(_parsed(folder), str(folder / RECORD))
+
+
+def record_from_dict(data: dict[str, Any], where: str) -> RunRecord:
+    """A record from its JSON values; raises RequestError with the field that is wrong."""
     if data.get("schema") != 1:
-        raise RequestError(f"{folder / RECORD} has version {data.get('schema')!r}, but this Fusion Mapper reads 1.")
-    return decode(RunRecord, {name: value for name, value in data.items() if name in known}, RECORD)
+        raise RequestError(f"{where} has version {data.get('schema')!r}, but this Fusion Mapper reads 1.")
+    known = {one.name for one in dataclasses.fields(RunRecord)}
+    return decode(RunRecord, {name: value for name, value in data.items() if name in known}, where)
+
+
+def figures_alone(record: RunRecord) -> RunRecord:
+    """What a summary shows of the record: small enough to be kept with a project."""
+    inputs = tuple(InputFacts(facts.slot, facts.role, facts.names) for facts in record.inputs)
+    return RunRecord(
+        schema=record.schema,
+        finished=record.finished,
+        model=record.model,
+        grid=record.grid,
+        inputs=inputs,
+        areas=record.areas,
+        attribution=record.attribution,
+    )
 
 
 def _parsed(folder: Path) -> dict[str, Any]:

@@ -83,6 +83,7 @@ def write_record(
         engine=ENGINE_VERSION,
         libraries=library_versions(),
         session=asdict(session) if session else None,
+        model=prepared.card.label if prepared.model else "",
         model_hash=f"sha256:{prepared.model.sha256.removeprefix('sha256:')}" if prepared.model else "",
         card=prepared.card.to_dict() if prepared.model else None,
         grid=_grid(prepared.grid),

@@ -11,7 +11,6 @@ from qgis.PyQt.QtCore import QCoreApplication, QDateTime, QLocale, Qt
 
 from ..inference.record import Figures, RunRecord
 from ..models.card import Card, card_from_dict
-from ..models.errors import CardError
 
 Cell = Union[str, float]
 
@@ -34,10 +33,7 @@ def card_of(record: RunRecord) -> Card:
 
 def record_title(record: RunRecord) -> str:
     """What the run is called: the model, and the first of its layers."""
-    try:
-        label = card_of(record).label
-    except CardError:
-        label = tr("Run")
+    label = record.model or tr("Stack")
     first = next((name for facts in record.inputs for name in facts.names), "")
     return f"{label}, {first}" if first else label
 

@@ -31,6 +31,8 @@ _TEMPLATE = PLUGIN_ROOT / "resources" / "report" / "report.html"
 _ADDRESS = re.compile(r"https?://[^\s<>&]+")
 #: Roles whose sampled range is that of the layer's own values.
 _MEASURED = ("imagery", "raster")
+#: Position of the resolution among an input's cells.
+_RESOLUTION = 3
 _BACKENDS = {"openvino": "OpenVINO", "onnxruntime": "ONNX Runtime"}
 #: Settings that only shape some products, and those products.
 _SHAPING = {
@@ -173,9 +175,9 @@ def _inputs(inputs: Sequence[InputFacts]) -> str:
     if not inputs:
         return ""
     heads = (tr("Slot"), tr("Layer"), tr("CRS"), tr("Resolution"), tr("Bands or channels"), tr("Values"))
-    rows = [_row((facts.slot, *_facts(facts))) for facts in inputs]
+    rows = [_row((facts.slot, *_facts(facts)), short=_RESOLUTION) for facts in inputs]
     head = "".join(f"<th>{escape(text)}</th>" for text in heads)
-    return f"<table><thead><tr>{head}</tr></thead><tbody>\n{_lines(rows)}\n</tbody></table>"
+    return f'<div class="table"><table><thead><tr>{head}</tr></thead><tbody>\n{_lines(rows)}\n</tbody></table></div>'
 
 
 def _facts(facts: InputFacts) -> tuple[str, ...]:
@@ -285,8 +287,10 @@ def _decimals(value: float, count: int) -> str:
     return QLocale().toString(float(value), "f", count)
 
 
-def _row(cells: Iterable[str]) -> str:
-    return "<tr>" + "".join(f"<td>{escape(cell)}</td>" for cell in cells) + "</tr>"
+def _row(cells: Iterable[str], short: int) -> str:
+    """One row; the cell at `short` stays on one line."""
+    kinds = ((' class="short"' if at == short else "", cell) for at, cell in enumerate(cells))
+    return "<tr>" + "".join(f"<td{kind}>{escape(cell)}</td>" for kind, cell in kinds) + "</tr>"
 
 
 def _lines(parts: Sequence[str]) -> str:

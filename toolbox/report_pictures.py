@@ -129,7 +129,10 @@ def _stacked(source: Source, base: Path) -> list[tuple[str, int]]:
 
 
 def _open(path: str) -> Optional[QgsRasterLayer]:
-    layer = QgsRasterLayer(path, "imagery", "gdal")
+    options = QgsRasterLayer.LayerOptions()
+    # The contrast is looked up for the bands that are shown alone.
+    options.loadDefaultStyle = False
+    layer = QgsRasterLayer(path, "imagery", "gdal", options)
     return layer if layer.isValid() else None
 
 

@@ -142,7 +142,7 @@ def finish_layer(layer: QgsMapLayer, product: str, label: RunLabel) -> None:
     layer.setMetadata(result_metadata(layer, product, label.card, label.attribution, label.record))
     layer.setAttribution("; ".join(label.attribution))
     if label.folder is not None:
-        remember_run(layer, label.folder)
+        remember_run(layer, label.folder, label.record)
     layer.triggerRepaint()
     herald.layer_finished.emit(layer)
 

@@ -2,10 +2,13 @@
 
 A layer keeps where its run's folder lies as seen from its own file. QGIS itself looks after the layer's path, so that a
 project that was moved along with its files, or is opened on another machine, finds the run as it finds the layer.
+Beside it the layer keeps the run's figures: the folder of a run that named none is gone when QGIS ends.
 """
 
 from __future__ import annotations
 
+import dataclasses
+import json
 import os
 from pathlib import Path
 from typing import Optional
@@ -13,7 +16,11 @@ from typing import Optional
 from qgis.core import QgsMapLayer, QgsProviderRegistry
 from qgis.PyQt.QtCore import QObject, pyqtSignal
 
+from ..inference.errors import RequestError
+from ..inference.record import RunRecord, figures_alone, record_from_dict
+
 _FOLDER = "fusion_mapper/run_folder"
+_FIGURES = "fusion_mapper/figures"
 
 
 class ResultHerald(QObject):
@@ -26,8 +33,10 @@ class ResultHerald(QObject):
 herald = ResultHerald()
 
 
-def remember_run(layer: QgsMapLayer, folder: Path) -> None:
-    """Keep in the layer where its run's folder is."""
+def remember_run(layer: QgsMapLayer, folder: Path, record: Optional[RunRecord]) -> None:
+    """Keep in the layer where its run's folder is, and what came out."""
+    if record is not None:
+        layer.setCustomProperty(_FIGURES, json.dumps(dataclasses.asdict(figures_alone(record))))
     base = _base(layer)
     try:
         place = Path(os.path.relpath(folder, base)).as_posix() if base else str(folder)
@@ -48,6 +57,14 @@ def run_folder_of(layer: QgsMapLayer) -> Optional[Path]:
     if not place:
         return None
     return Path(os.path.normpath((_base(layer) or Path()) / str(place)))
+
+
+def figures_of(layer: QgsMapLayer) -> Optional[RunRecord]:
+    """What the layer itself keeps of its run's record; None where it keeps nothing, or nothing that can be read."""
+    try:
+        return record_from_dict(json.loads(str(layer.customProperty(_FIGURES) or "{}")), layer.name())
+    except (ValueError, AttributeError, RequestError):
+        return None
 
 
 def _base(layer: QgsMapLayer) -> Optional[Path]:

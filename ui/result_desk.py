@@ -12,10 +12,10 @@ from qgis.PyQt.QtCore import QObject, QUrl, pyqtSignal
 from qgis.PyQt.QtGui import QDesktopServices
 from qgis.PyQt.QtWidgets import QAction
 
-from ..inference.errors import Cancelled, FusionMapperError
+from ..inference.errors import Cancelled, FusionMapperError, RequestError
 from ..inference.record import RunRecord, read_record
 from ..toolbox.report import write_report
-from ..toolbox.run_layers import herald, is_result, run_folder_of
+from ..toolbox.run_layers import figures_of, herald, is_result, run_folder_of
 from .summary_panel import SummaryPanel
 from .wording import LOG_TAG, theme_icon, tr
 
@@ -69,8 +69,8 @@ class ResultDesk(QObject):
         self._panels: dict[Path, SummaryPanel] = {}
         self._closed = False
         self._actions = (
-            self._action("Summary", tr("Show Summary"), "mActionSum.svg", self.show_summary),
-            self._action("Report", tr("Open Report"), "mActionFilePrint.svg", self.open_report),
+            self._action("Summary", tr("Show Summary"), "mActionSum.svg", self._on_summary),
+            self._action("Report", tr("Open Report"), "mActionFilePrint.svg", self._on_report),
         )
         for action in self._actions:
             for kind in _KINDS:
@@ -80,13 +80,18 @@ class ResultDesk(QObject):
         QgsProject.instance().layersAdded.connect(self._on_layers_added)
         herald.layer_finished.connect(self._offer)
 
-    def show_summary(self, folder: Path) -> None:
-        """Show the figures of the run in `folder`, beside the map; at once where they are open already."""
+    def show_summary(self, folder: Path, kept: Optional[RunRecord] = None) -> None:
+        """Show the figures of the run in `folder`, beside the map; at once where they are open already.
+
+        Where the folder is gone, what a layer `kept` of them is shown.
+        """
         if folder in self._panels:
             self._panels[folder].raise_()
             self._panels[folder].activateWindow()
             return
-        self._start(tr("Reading the summary"), lambda _: read_record(folder), lambda record: self._show(folder, record))
+        self._start(
+            tr("Reading the summary"), lambda _: _record(folder, kept), lambda record: self._show(folder, record)
+        )
 
     def open_report(self, folder: Path) -> None:
         """Write the report of the run in `folder` anew, and open it in the browser."""
@@ -116,19 +121,21 @@ class ResultDesk(QObject):
         for task in self._tasks:
             task.cancel()
 
-    def _action(self, name: str, text: str, icon: str, deed: Callable[[Path], None]) -> QAction:
+    def _action(self, name: str, text: str, icon: str, deed: Callable[[], None]) -> QAction:
         action = QAction(theme_icon(icon), text, self._iface.mainWindow())
         action.setObjectName(f"FusionMapperLayer{name}")
-        action.triggered.connect(lambda: self._for_layer(deed))
+        action.triggered.connect(lambda: deed())
         return action
 
-    def _for_layer(self, deed: Callable[[Path], None]) -> None:
+    def _on_summary(self) -> None:
         layer = self._iface.activeLayer()
-        folder = run_folder_of(layer) if layer is not None else None
-        if folder is None:
-            self._say(tr("Choose a layer that a run has made."))
-            return
-        deed(folder)
+        if is_result(layer):
+            self.show_summary(run_folder_of(layer), figures_of(layer))
+
+    def _on_report(self) -> None:
+        layer = self._iface.activeLayer()
+        if is_result(layer):
+            self.open_report(run_folder_of(layer))
 
     def _on_layers_added(self, layers: list[QgsMapLayer]) -> None:
         for layer in layers:
@@ -165,6 +172,15 @@ class ResultDesk(QObject):
     def _say(self, sentence: str) -> None:
         if not self._closed:
             self._iface.messageBar().pushMessage(LOG_TAG, sentence, Qgis.MessageLevel.Warning)
+
+
+def _record(folder: Path, kept: Optional[RunRecord]) -> RunRecord:
+    try:
+        return read_record(folder)
+    except RequestError:
+        if kept is None:
+            raise
+        return kept
 
 
 def _write(path: Path, text: str) -> None:

@@ -194,17 +194,27 @@ def test_a_project_that_was_moved_with_its_runs_finds_them(qtbot, window, layer,
         kept.rename(home)
 
 
-def test_a_run_whose_folder_is_gone_is_told_in_a_sentence(qtbot, window, layer, finished):
+def test_figures_outlive_the_run_s_record_and_its_report_says_what_is_missing(qtbot, window, layer, project, finished):
     folder = Path(finished["FOLDER"])
-    aside = folder.rename(folder.with_name("aside"))
+    expected = read_record(folder).areas
+    saved = folder.with_name("left-behind.qgz")
+    assert project.write(str(saved))
+    project.clear()
+    # As when QGIS ends after a run without a folder of its own, whose map went where the user said.
+    aside = (folder / "run.json").rename(folder / "aside.json")
     try:
-        window.active_layer = layer
+        assert project.read(str(saved))
+        (again,) = project.mapLayers().values()
+        window.active_layer = again
         action(window, "Summary").trigger()
+        assert [row[0] for row in shown(opened(qtbot, window))] == [info.name for info in expected[0].classes]
+        action(window, "Report").trigger()
         bar = window.messageBar()
         qtbot.waitUntil(lambda: bar.currentItem() is not None, timeout=PATIENCE)
         assert "There is no finished run in" in bar.currentItem().text()
     finally:
-        aside.rename(folder)
+        project.clear()
+        aside.rename(folder / "run.json")
 
 
 def test_closing_down_leaves_nothing_behind(qtbot, window, project, finished):
