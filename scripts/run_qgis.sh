@@ -1,9 +1,11 @@
 #!/usr/bin/env bash
 # A real QGIS with the plugin loaded, in a profile of its own:
-#   run_qgis.sh [--xvfb WIDTHxHEIGHT] [--profiles FOLDER] [--off] [--code FILE.py] [--limit SECONDS] [QGIS ARGUMENT...]
+#   run_qgis.sh [--xvfb WIDTHxHEIGHT] [--profiles FOLDER] [--theme NAME] [--off] \
+#     [--code FILE.py] [--limit SECONDS] [QGIS ARGUMENT...]
 #
 # --xvfb      opens a virtual display of that size for it, and closes it afterwards
 # --profiles  the folder that holds the profile; build/qgis when not given. An absent one is made.
+# --theme     the look of a new profile, as QGIS's options name it: "Night Mapping"
 # --off       leaves the plugin switched off: for what QGIS is like without it
 # --code      a Python file that QGIS runs once its window stands. It ends QGIS itself:
 #             QgsApplication.instance().quit(), or os._exit(CODE) to hand an exit code to the caller.
@@ -16,6 +18,7 @@ source "$(dirname "${BASH_SOURCE[0]}")/environments.sh"
 profiles=$BUILD/qgis
 screen=
 limit=
+theme=
 wanted=true
 arguments=()
 while [[ $# -gt 0 ]]; do
@@ -23,6 +26,7 @@ while [[ $# -gt 0 ]]; do
     --xvfb) screen=$2 && shift 2 ;;
     --profiles) profiles=$2 && shift 2 ;;
     --limit) limit=$2 && shift 2 ;;
+    --theme) theme=$2 && shift 2 ;;
     --off) wanted=false && shift ;;
     --code) arguments+=(--code "$(realpath "$2")") && shift 2 ;;
     *) arguments+=("$1") && shift ;;
@@ -49,6 +53,7 @@ NewsFeed\httpsfeedqgisorg\disabled=true
 checkVersion=false
 showTips=false
 INI
+    [[ -z $theme ]] || printf '\n[UI]\nUITheme=%s\n' "$theme" >>"$settings"
 fi
 # QGIS switches a plugin off for good when it broke at the last start; here it is as it was asked for.
 sed -i -e "s/^fusion_mapper=.*/fusion_mapper=$wanted/" -e '/^watchDog\\fusion_mapper=/d' "$settings"

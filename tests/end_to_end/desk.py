@@ -17,9 +17,22 @@ from qgis.core import (
     QgsSettings,
     QgsVectorLayer,
 )
-from qgis.PyQt.QtCore import QCoreApplication, QEvent, QObject, QPoint, QTimer
+from qgis.PyQt.QtCore import QCoreApplication, QObject, QPoint, Qt, QTimer
 from qgis.PyQt.QtNetwork import QLocalSocket
-from qgis.PyQt.QtWidgets import QApplication, QDockWidget, QMessageBox, QToolButton, QWidget
+from qgis.PyQt.QtWidgets import (
+    QAbstractButton,
+    QAbstractItemView,
+    QAbstractSpinBox,
+    QApplication,
+    QComboBox,
+    QDockWidget,
+    QLabel,
+    QLineEdit,
+    QMessageBox,
+    QRadioButton,
+    QToolButton,
+    QWidget,
+)
 from qgis.utils import iface, plugins
 
 
@@ -32,7 +45,10 @@ class Desk(QObject):
         self.dock.visibilityChanged.connect(lambda shown: self.tell("dock", shown=shown))
         self.dock.runs.run_changed.connect(self._on_run_changed)
         self.dock.engine.engine_changed.connect(lambda: self.tell("engine", text=self.dock.engine.text()))
-        self._find("FusionMapperRunButton").installEventFilter(self)
+        self._awaited: list[tuple[str, dict]] = []
+        self._look_out = QTimer(self)
+        self._look_out.setInterval(30)
+        self._look_out.timeout.connect(self._on_look_out)
         iface.mapCanvas().mapCanvasRefreshed.connect(lambda: self.tell("drawn"))
         self._socket = QLocalSocket(self)
         self._socket.readyRead.connect(self._on_ready_read)
@@ -65,11 +81,6 @@ class Desk(QObject):
         # Where no desktop shows its notifications, QGIS puts them into the message bar, over the plugin's own item.
         QgsSettings().setValue("minTaskLengthForSystemNotification", 3600, QgsSettings.Section.App)
 
-    def eventFilter(self, watched: QObject, event: QEvent) -> bool:
-        if event.type() == QEvent.Type.EnabledChange:
-            self.tell("run_button", enabled=watched.isEnabled())
-        return False
-
     def ask_load(self, layers: list) -> dict:
         """Load layers (source, name, provider), the last one on top; says which ones are valid."""
         valid = []
@@ -98,10 +109,57 @@ class Desk(QObject):
         spot = widget.mapToGlobal(center)
         return {"x": spot.x(), "y": spot.y(), "clickable": seen}
 
-    def ask_text(self, name: str) -> dict:
-        widget = self._find(name)
-        text = widget.currentText() if hasattr(widget, "currentText") else widget.text()
-        return {"text": text, "shown": widget.isVisible(), "enabled": widget.isEnabled()}
+    def ask_state(self, name: str) -> dict:
+        """Whether a widget is shown and enabled, and its text."""
+        return self._state(self._find(name))
+
+    def ask_await(self, name: str, facts: dict) -> None:
+        """Tell of a widget as soon as it is like this."""
+        self._awaited.append((name, facts))
+        self._look_out.start()
+
+    def _on_look_out(self) -> None:
+        for name, facts in list(self._awaited):
+            state = self._state(self._find(name))
+            if all(fact in state[key] if key == "text" else state[key] == fact for key, fact in facts.items()):
+                self._awaited.remove((name, facts))
+                self.tell("met", name=name, **state)
+        if not self._awaited:
+            self._look_out.stop()
+
+    @staticmethod
+    def _state(widget) -> dict:
+        if widget is None:
+            return {"shown": False, "enabled": False, "text": "", "current": -1}
+        text = next(
+            (getattr(widget, way)() for way in ("currentText", "text", "windowTitle") if hasattr(widget, way)), ""
+        )
+        current = widget.currentIndex() if hasattr(widget, "currentIndex") else -1
+        return {"shown": widget.isVisible(), "enabled": widget.isEnabled(), "text": text, "current": current}
+
+    def ask_take_keyboard(self, name: str) -> None:
+        """Give the keyboard to a widget, as a click on it would."""
+        self._find(name).setFocus(Qt.FocusReason.OtherFocusReason)
+
+    def ask_focus(self) -> dict:
+        """The name of what has the keyboard, or of the nearest thing around it that has one."""
+        return {"name": _name(QApplication.focusWidget())}
+
+    def ask_focusable(self, name: str) -> dict:
+        """What the Tab key has to reach within a widget: all that is to be seen, is enabled and takes the keyboard."""
+        inside = self._find(name).findChildren(QWidget)
+        return {"names": sorted({_name(widget) for widget in inside if _takes_keyboard(widget)})}
+
+    def ask_nameless(self, name: str) -> dict:
+        """Buttons without a text that lack a name for screen readers or a tooltip, and fields that nothing names."""
+        root = self._find(name)
+        named = {label.buddy() for label in root.findChildren(QLabel)}
+        inside = [widget for widget in root.findChildren(QWidget) if widget.objectName().startswith("FusionMapper")]
+        fields = [widget for widget in inside if _is_field(widget) and widget not in named]
+        return {
+            "icons": sorted({widget.objectName() for widget in inside if _is_icon(widget) and not _is_told(widget)}),
+            "fields": sorted({widget.objectName() for widget in fields if not widget.accessibleName()}),
+        }
 
     def ask_entries(self, name: str) -> dict:
         """The entries of a combo box."""
@@ -155,6 +213,35 @@ class Desk(QObject):
             if action is not None and action.objectName() == name and button.isVisible():
                 return button
         return window.findChild(QWidget, name)
+
+
+def _name(widget) -> str:
+    while widget is not None and not widget.objectName().startswith("FusionMapper"):
+        widget = widget.parentWidget()
+    return widget.objectName() if widget is not None else ""
+
+
+def _takes_keyboard(widget: QWidget) -> bool:
+    # Within a group of radio buttons the arrow keys go on.
+    if isinstance(widget, QRadioButton) and not widget.isChecked():
+        return False
+    by_tab = bool(widget.focusPolicy() & Qt.FocusPolicy.TabFocus) and widget.focusProxy() is None
+    return by_tab and widget.isVisible() and widget.isEnabled()
+
+
+def _is_icon(widget: QWidget) -> bool:
+    if not isinstance(widget, QAbstractButton) or (widget.icon().isNull() and widget.text()):
+        return False
+    icon_only = isinstance(widget, QToolButton) and widget.toolButtonStyle() == Qt.ToolButtonStyle.ToolButtonIconOnly
+    return icon_only or not widget.text()
+
+
+def _is_told(widget: QWidget) -> bool:
+    return bool(widget.toolTip()) and bool(widget.accessibleName())
+
+
+def _is_field(widget: QWidget) -> bool:
+    return isinstance(widget, (QComboBox, QLineEdit, QAbstractSpinBox, QAbstractItemView))
 
 
 desk = Desk()
