@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable
 from functools import partial
 from pathlib import Path
@@ -11,7 +12,7 @@ from qgis.core import QgsProject
 from qgis.PyQt.QtCore import QObject
 
 from ..inference.errors import RequestError
-from ..models.card import card_from_dict
+from ..models.card import Card, card_from_dict
 from ..toolbox.history import History, Record, last_lines
 from ..toolbox.kept_values import decode_parameters, encode_parameters
 from ..toolbox.settings import data_folder
@@ -116,20 +117,34 @@ def _kept_parameters(run: Run) -> dict[str, object]:
 def _load(history: History) -> tuple[list[Run], tuple[str, ...]]:
     remembered = history.read()
     runs: list[Run] = []
+    cards = _Cards()
     problems = list(remembered.problems)
     for key, record in remembered.records.items():
         try:
-            runs.append(_run(key, record))
+            runs.append(_run(key, record, cards))
         except RequestError as problem:
             problems.append(str(problem))
     return runs, tuple(problems)
 
 
-def _run(key: str, record: Record) -> Run:
+class _Cards:
+    """Cards from their JSON; most runs share a few models, and reading a card takes milliseconds."""
+
+    def __init__(self) -> None:
+        self._known: dict[str, Card] = {}
+
+    def read(self, data: object, where: str) -> Card:
+        text = json.dumps(data, sort_keys=True)
+        if text not in self._known:
+            self._known[text] = card_from_dict(data, where)
+        return self._known[text]
+
+
+def _run(key: str, record: Record, cards: _Cards) -> Run:
     request = RunRequest(
         title=record.title,
         model=Path(record.model),
-        card=card_from_dict(record.card, f"{key}.card"),
+        card=cards.read(record.card, f"{key}.card"),
         parameters=decode_parameters(record.parameters),
         folder=Path(record.folder),
     )
