@@ -67,7 +67,6 @@ class SlotForm(FieldForm):
             self._role.addItem(tr("Choose…"), _CHOOSE)
         for role in roles:
             self._role.addItem(_role_words(role), role)
-        self._fill_scaling()
         for name, words in _missing_words().items():
             self._missing.addItem(words, name)
         for name in get_args(Resampling):
@@ -75,11 +74,17 @@ class SlotForm(FieldForm):
         self._count.setRange(1, _MOST_CHANNELS)
 
     def _fill_scaling(self) -> None:
-        if self.draft.is_unknown(self._field("scaling")):
+        """Offer what suits the number of channels."""
+        blocker = QSignalBlocker(self._scaling)
+        self._scaling.clear()
+        unknown = self.draft.is_unknown(self._field("scaling"))
+        if unknown:
             self._scaling.addItem(tr("Choose…"), _CHOOSE)
         for preset in presets():
             if preset.name != IMAGENET or len(self.slot().channels) == 3:
                 self._scaling.addItem(preset.title, preset.name)
+        _choose(self._scaling, _CHOOSE if unknown else recognise(self.slot().channels))
+        del blocker
 
     def _lay_out(self) -> None:
         number = str(self._index)
@@ -126,11 +131,10 @@ class SlotForm(FieldForm):
     def _show(self) -> None:
         """Bring all widgets to what the card says."""
         slot = self.slot()
-        blockers = [QSignalBlocker(widget) for widget in (self._role, self._scaling, self._missing, self._resampling)]
+        blockers = [QSignalBlocker(widget) for widget in (self._role, self._missing, self._resampling)]
         blockers += [QSignalBlocker(self._count), QSignalBlocker(self._gsd)]
         _choose(self._role, _CHOOSE if self.draft.is_unknown(self._field("role")) else slot.role)
-        unscaled = self.draft.is_unknown(self._field("scaling"))
-        _choose(self._scaling, _CHOOSE if unscaled else recognise(slot.channels))
+        self._fill_scaling()
         _choose(self._missing, slot.missing)
         _choose(self._resampling, slot.resampling)
         self._name.setText(slot.name)
@@ -177,6 +181,7 @@ class SlotForm(FieldForm):
     def _on_count(self, count: int) -> None:
         self._set("channels", channels=resized(self.slot().channels, count))
         self._table.show_slot(self.slot())
+        self._fill_scaling()
 
     def _on_channels(self, field: str, channels: tuple[Channel, ...]) -> None:
         told = (field, "channels") if self.slot().role in ("osm", "dem") else (field,)
@@ -214,6 +219,7 @@ class SlotForm(FieldForm):
             channels = resized(channels, len(channels) + 1)
         self._set("missing", missing=rule, channels=channels)
         self._table.show_slot(self.slot())
+        self._fill_scaling()
 
     def _on_resampling(self, _index: int) -> None:
         self._set("resampling", resampling=self._resampling.currentData())

@@ -1,0 +1,120 @@
+"""Models of other conventions, of unusual inputs, and hostile ones, in the import dialog."""
+
+from __future__ import annotations
+
+import subprocess
+from pathlib import Path
+
+import pytest
+from fusion_mapper.models.library import list_models
+from fusion_mapper.toolbox.environment import find_engine
+from fusion_mapper.toolbox.settings import set_library_folder
+from fusion_mapper.toolbox.warm import WarmEngine
+from fusion_mapper.ui.importer.dialog import ImportDialog
+from importing import PATIENCE, button, choose, note, part, read, settle, write
+from qgis.PyQt.QtWidgets import QComboBox, QLabel, QPushButton, QSpinBox, QTextBrowser
+
+
+@pytest.fixture(scope="module")
+def models(tmp_path_factory, repository_root) -> Path:
+    """A folder with a model of each kind."""
+    folder = tmp_path_factory.mktemp("models")
+    script = repository_root / "tests" / "ui" / "write_imports.py"
+    subprocess.run([str(find_engine()), str(script), str(folder)], check=True)
+    return folder
+
+
+@pytest.fixture(scope="module")
+def warm(qgis_app):
+    engine = WarmEngine()
+    yield engine
+    engine.close_down()
+
+
+@pytest.fixture
+def library(tmp_path, qgis_app) -> Path:
+    set_library_folder(tmp_path / "library")
+    yield tmp_path / "library"
+    set_library_folder(None)
+
+
+@pytest.fixture
+def dialog(qtbot, window, warm, library, project):
+    dialog = ImportDialog(window.mapCanvas(), warm, window.mainWindow())
+    dialog.show()
+    yield dialog
+    dialog.close_down()
+    qtbot.waitUntil(lambda: not dialog.working(), timeout=PATIENCE)
+    dialog.deleteLater()
+
+
+def facts(dialog) -> str:
+    return part(dialog, QTextBrowser, "Facts").toPlainText()
+
+
+def installed(qtbot, dialog, library):
+    """Install what is complete; the card that lies in the library afterwards."""
+    settle(qtbot, dialog)
+    assert part(dialog, QLabel, "Status").text().startswith("The card is complete")
+    with qtbot.waitSignal(dialog.installed, timeout=PATIENCE):
+        button(dialog, "Install").click()
+    return list_models(library)[0].card
+
+
+def test_an_mlm_item_beside_the_model_is_read(qtbot, dialog, library, models):
+    read(qtbot, dialog, models / "mlm.onnx")
+    assert "A STAC MLM item beside the file." in facts(dialog)
+    card = installed(qtbot, dialog, library)
+    assert [info.name for info in card.outputs[0].classes] == ["water", "land"]
+    assert (card.license, card.gsd) == ("MIT", 0.3)
+
+
+def test_a_geoai_sidecar_is_read_and_its_errors_stand_beside_their_fields(qtbot, dialog, library, models):
+    read(qtbot, dialog, models / "geoai.onnx")
+    assert "A geoai sidecar beside the file." in facts(dialog)
+    assert "4 input channels, but the graph has 3" in note(dialog, "slots[0].channels")
+    assert "tiles of 512 pixels, but the graph takes only 64" in note(dialog, "tiling.size")
+    assert "divides bytes by 255" in note(dialog, "slots[0].scaling")
+    card = installed(qtbot, dialog, library)
+    assert [info.name for info in card.outputs[0].classes] == ["ground", "house"]
+
+
+def test_the_dates_of_one_input_are_slots_that_are_named_and_accepted(qtbot, dialog, library, models):
+    read(qtbot, dialog, models / "dates.onnx")
+    assert note(dialog, "slots[1].layout").startswith("One input takes several dates")
+    write(dialog, "Date0", "spring")
+    assert note(dialog, "slots[0].layout") == ""
+    dialog.findChild(QPushButton, "FusionMapperImportAccept_slots[1].layout").click()
+    for number in ("0", "1"):
+        choose(dialog, "Scaling" + number, "reflectance")
+    choose(dialog, "Task0", "semantic-segmentation")
+    spring, other = installed(qtbot, dialog, library).slots
+    assert (spring.date, spring.time, other.date, other.time) == ("spring", 0, None, 1)
+
+
+def test_a_number_of_channels_that_the_graph_leaves_open_is_asked_for(qtbot, dialog, library, models):
+    read(qtbot, dialog, models / "free.onnx")
+    assert note(dialog, "slots[0].channels").startswith("The number or meaning of the channels is a guess")
+    assert part(dialog, QComboBox, "Scaling0").findData("imagenet") >= 0
+    part(dialog, QSpinBox, "Count0").setValue(5)
+    assert note(dialog, "slots[0].channels") == ""
+    assert part(dialog, QComboBox, "Scaling0").findData("imagenet") == -1
+    choose(dialog, "Scaling0", "none")
+    choose(dialog, "Task0", "semantic-segmentation")
+    card = installed(qtbot, dialog, library)
+    assert [channel.name for channel in card.slots[0].channels] == ["band 1", "band 2", "band 3", "band 4", "band 5"]
+
+
+@pytest.mark.parametrize(
+    ("name", "sentence"),
+    [
+        ("escaping", "which is not a file inside the model's folder; refused."),
+        ("foreign", "uses the operator 'Detonate' of the domain 'evil.ops'"),
+        ("heavy", "heavy.onnx is larger than 2 GiB, which no ONNX file can be"),
+    ],
+)
+def test_a_hostile_file_gets_a_sentence(qtbot, dialog, models, name, sentence):
+    dialog.open_file(models / f"{name}.onnx")
+    qtbot.waitUntil(lambda: sentence in facts(dialog), timeout=PATIENCE)
+    assert dialog.draft() is None
+    assert not button(dialog, "Install").isEnabled()
