@@ -23,7 +23,7 @@ from .model_picker import ModelPicker
 from .options_page import PAGE
 from .preflight import Verdict
 from .preselect import fill_rows
-from .preview import Preview
+from .preview import Preview, PreviewState
 from .preview_bar import PreviewButton, PreviewLine
 from .request import make_request
 from .result_desk import ResultDesk
@@ -177,6 +177,7 @@ class FusionDock(QgsDockWidget):
         self.results.options.blocks_toggled.connect(self.live_blocks.set_shown)
         self._run.clicked.connect(self._on_run)
         self._preview_button.preview_asked.connect(self._on_preview)
+        self.preview.preview_changed.connect(self._on_preview_changed)
         self.runs.run_ended.connect(self._on_run_ended)
         self.runs.event_heard.connect(self._on_event_heard)
         self.run_actions.follow(self._run_list)
@@ -319,6 +320,10 @@ class FusionDock(QgsDockWidget):
 
     def _on_event_heard(self, _number: int, event: object) -> None:
         self.engine.hear(event)
+
+    def _on_preview_changed(self) -> None:
+        if self.preview.state is PreviewState.WORKING:
+            self.engine.hear(self.warm.session)
 
     def _wait_for_tasks(self) -> None:
         """Let the tasks hear that they are to stop; the plugin's code must not go while one is in it."""
