@@ -5,11 +5,15 @@ from __future__ import annotations
 import importlib.util
 import os
 import sys
+import tempfile
 from pathlib import Path
 
 import pytest
 
 ROOT = Path(__file__).resolve().parents[1]
+# What a test sets in QGIS's settings must reach neither the user's own QGIS nor other tests that run at the same time.
+_SETTINGS = tempfile.TemporaryDirectory(prefix="fusion-mapper-settings-")
+os.environ["XDG_CONFIG_HOME"] = _SETTINGS.name
 
 
 def _register_package() -> None:

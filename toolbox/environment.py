@@ -9,10 +9,11 @@ from pathlib import Path
 from typing import Optional
 
 from ..inference.errors import FusionMapperError
-from .settings import ENGINE_PYTHON, engine_python
+from .settings import engine_python
 
 PLUGIN_ROOT = Path(__file__).resolve().parents[1]
 ENGINE_VARIABLE = "FUSION_MAPPER_ENGINE"
+_OPTION = "The option Engine of Fusion Mapper"
 
 #: Variables with which QGIS, or a user, steers a Python or a GDAL that is not the engine's.
 _FOREIGN = re.compile(
@@ -33,7 +34,7 @@ def find_engine() -> Path:
     Raises:
         EngineMissing: when there is none, or when the one that was named does not exist.
     """
-    for named, where in ((os.environ.get(ENGINE_VARIABLE), ENGINE_VARIABLE), (engine_python(), ENGINE_PYTHON.key)):
+    for named, where in ((os.environ.get(ENGINE_VARIABLE), ENGINE_VARIABLE), (engine_python(), _OPTION)):
         if named:
             return _existing(Path(named), where)
     for local in (".venv-engine/bin/python", ".venv-engine/Scripts/python.exe"):
@@ -41,7 +42,7 @@ def find_engine() -> Path:
             return PLUGIN_ROOT / local
     raise EngineMissing(
         "The engine is not set up: make an environment with the packages of Fusion Mapper and name its Python in the "
-        f"setting {ENGINE_PYTHON.key} or in the variable {ENGINE_VARIABLE}."
+        f"options of QGIS, under Fusion Mapper, or in the variable {ENGINE_VARIABLE}."
     )
 
 

@@ -162,6 +162,10 @@ class StarterHint(QLabel):
         self.linkActivated.connect(self._on_link)
         self.show_model(None)
 
+    def focus_chain(self) -> list[QWidget]:
+        """What the Tab key goes through, in order."""
+        return [self]
+
     def show_model(self, model: Optional[Installed]) -> None:
         """Show the hint where the model is one of those that come with the plugin."""
         self.setVisible(model is not None and model.path.parent == STARTERS)

@@ -31,8 +31,8 @@ from qgis.PyQt.QtWidgets import QComboBox, QCompleter, QFileDialog, QHBoxLayout,
 
 from ..inference.errors import RequestError
 from ..models.card import Card
-from ..models.library import Installed, list_models
-from ..toolbox.models import choose_model, library_folders
+from ..models.library import Installed
+from ..toolbox.models import choose_model, installed_models
 from .processing_verdicts import ROLES, VerdictList, judge_slots
 from .wording import needs_text, tr
 
@@ -68,7 +68,7 @@ def _with_names(widget: QgsProcessingModelerParameterWidget) -> QgsProcessingMod
     """The widget, whose file field completes the names of the installed models."""
     field = widget.findChild(QgsFileWidget)
     if field is not None:
-        names = [model.name for model in _installed()]
+        names = [model.name for model in installed_models()]
         field.lineEdit().setPlaceholderText(tr("A file, or {names}").format(names=", ".join(names)))
         field.lineEdit().setCompleter(QCompleter(names, field))
     return widget
@@ -169,7 +169,7 @@ class ModelField(QWidget):
         self.combo.setMinimumContentsLength(20)
         optional = parameter.flags() & QgsProcessingParameterDefinition.Flag.FlagOptional
         self.combo.addItem(tr("None") if optional else tr("Choose a model"), "")
-        for model in _installed():
+        for model in installed_models():
             self._add(model)
         browse = QToolButton(self)
         browse.setObjectName("FusionMapperFormModelBrowse")
@@ -204,7 +204,7 @@ class ModelField(QWidget):
             path = choose_model(value).path
         except RequestError:
             return -1
-        known = [model.path.absolute() for model in _installed()]
+        known = [model.path.absolute() for model in installed_models()]
         return known.index(path) + 1 if path in known else -1
 
     def _add(self, model: Installed) -> None:
@@ -216,10 +216,6 @@ class ModelField(QWidget):
         path, _ = QFileDialog.getOpenFileName(self, tr("Choose a Model"), "", self._filter)
         if path:
             self.choose(path)
-
-
-def _installed() -> list[Installed]:
-    return [model for folder in library_folders() for model in list_models(folder)]
 
 
 def _context() -> QgsProcessingContext:

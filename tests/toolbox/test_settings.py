@@ -14,9 +14,12 @@ from qgis.core import QgsSettings
 
 @pytest.fixture(autouse=True)
 def unset(qgis_app):
+    """Nothing set, before and after."""
+    for setting in settings.SETTINGS:
+        setting.write(setting.default)
     yield
     for setting in settings.SETTINGS:
-        QgsSettings().remove(setting.key)
+        setting.write(setting.default)
 
 
 def test_nothing_has_to_be_set(qgis_app):
@@ -70,7 +73,7 @@ def test_the_engine_is_the_one_that_is_set(tmp_path, monkeypatch):
     settings.set_engine_python(f" {python} ")
     assert environment.find_engine() == python
     python.unlink()
-    with pytest.raises(environment.EngineMissing, match="engine_python"):
+    with pytest.raises(environment.EngineMissing, match="which does not exist"):
         environment.find_engine()
 
 

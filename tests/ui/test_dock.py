@@ -132,7 +132,16 @@ def test_the_tab_key_goes_from_top_to_bottom(dock):
             names.append(widget.objectName()[len("FusionMapper") :])
         widget = widget.nextInFocusChain()
     assert [name for name in names if not name.startswith("Product")] == [
-        *("Model", "ModelInfo", "ModelImport", "StarterHint", "Raster_imagery", "Bands_imagery", "Vectors_osm", "Raster_dem"),
+        *(
+            "Model",
+            "ModelInfo",
+            "ModelImport",
+            "StarterHint",
+            "Raster_imagery",
+            "Bands_imagery",
+            "Vectors_osm",
+            "Raster_dem",
+        ),
         *("AreaVisible", "AreaWhole", "AreaDrawn", "AreaDraw", "AreaPolygons", "AreaLayer", "AreaSelected"),
         *("Resolution", "Temporary", "SmallestPolygon", "Simplify", "LeastConfidence", "Device", "Unreadable"),
         *("ShowBlocks", "PreviewClear", "PreviewButton", "RunButton"),

@@ -18,9 +18,12 @@ ENGINE = Path(__file__).resolve().parents[2] / ".venv-engine" / "bin" / "python"
 
 @pytest.fixture(autouse=True)
 def unset(qgis_app):
+    """Nothing set, before and after."""
+    for setting in settings.SETTINGS:
+        setting.write(setting.default)
     yield
     for setting in settings.SETTINGS:
-        QgsSettings().remove(setting.key)
+        setting.write(setting.default)
 
 
 @pytest.fixture

@@ -11,7 +11,7 @@ import pytest
 from fusion_mapper.models.library import STARTERS
 from fusion_mapper.toolbox import settings
 from fusion_mapper.toolbox.widgets import _WIDGETS
-from qgis.core import QgsApplication, QgsSettings
+from qgis.core import QgsApplication
 from qgis.gui import QgsFileWidget
 from qgis.PyQt.QtCore import QCoreApplication, QEvent
 from qgis.PyQt.QtWidgets import QAction, QComboBox, QDockWidget
@@ -100,9 +100,12 @@ def test_it_can_be_taken_out_before_it_was_put_in_and_twice(window, project):
 
 @pytest.fixture
 def unset(qgis_app):
+    """Nothing set, before and after."""
+    for setting in settings.SETTINGS:
+        setting.write(setting.default)
     yield
     for setting in settings.SETTINGS:
-        QgsSettings().remove(setting.key)
+        setting.write(setting.default)
 
 
 def test_the_options_reach_the_dock(plugin, window, qtbot, tmp_path, unset):

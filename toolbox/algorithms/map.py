@@ -31,7 +31,7 @@ from .base import FeedbackListener, FusionAlgorithm, is_chosen, temporary_folder
 from .compute import add_compute, given_compute
 from .grid import add_grid, given_area, given_grid
 from .layers import add_dem, add_imagery, add_osm, add_prior, add_reading, add_slots, given_layers
-from .model import add_model, given_model, installed_models, with_card
+from .model import add_model, given_model, named_models, with_card
 
 #: The product whose destination is filled from the start in the window; the others are skipped until chosen.
 _FROM_THE_START = "classes"
@@ -86,7 +86,7 @@ class MapAlgorithm(FusionAlgorithm):
             "grid. Which products a model makes follows from its kind; choosing none makes its natural one, and a "
             "product that it does not make is passed over."
         )
-        return f"{what}\n{installed_models()}"
+        return f"{what}\n{named_models()}"
 
     def example(self) -> str:
         return (

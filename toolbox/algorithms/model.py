@@ -8,9 +8,8 @@ from typing import Optional
 from qgis.core import QgsProcessingContext, QgsProcessingParameterFile
 
 from ...models.card import Card
-from ...models.library import list_models
 from ..engine import Engine
-from ..models import ModelChoice, choose_model, library_folders
+from ..models import ModelChoice, choose_model, installed_models
 from ..widgets import ask_with_widget
 from .base import FeedbackListener, FusionAlgorithm, temporary_folder, tr
 
@@ -27,9 +26,9 @@ def add_model(algorithm: FusionAlgorithm, optional: bool = False) -> None:
     )
 
 
-def installed_models() -> str:
+def named_models() -> str:
     """A sentence with the names that MODEL takes; for a summary, since it reads the library."""
-    names = [model.name for folder in library_folders() for model in list_models(folder)]
+    names = [model.name for model in installed_models()]
     return tr("Installed models: {names}.").format(names=", ".join(names) or tr("none"))
 
 

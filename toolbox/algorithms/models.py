@@ -23,8 +23,8 @@ from qgis.core import (
 from qgis.PyQt.QtCore import QVariant
 
 from ...models.card import Card, Slot
-from ...models.library import Installed, list_models
-from ..models import library_folders
+from ...models.library import Installed
+from ..models import installed_models
 from .base import FeedbackListener, FusionAlgorithm, is_chosen, tr
 
 #: Columns, and whether they hold numbers.
@@ -88,7 +88,7 @@ class ModelsAlgorithm(FusionAlgorithm):
         self.addOutput(QgsProcessingOutputNumber("COUNT", tr("Number of models that can be used")))
 
     def collect(self, parameters: dict[str, object], context: QgsProcessingContext) -> list[Row]:
-        return [_row(model) for folder in library_folders() for model in list_models(folder)]
+        return [_row(model) for model in installed_models()]
 
     def make(
         self,

@@ -14,7 +14,7 @@ from ..models import ModelChoice
 from .base import FeedbackListener, tr
 from .grid import add_grid, add_reference
 from .layers import add_dem, add_imagery, add_osm, add_prior, add_slots, given_layers, ticked
-from .model import add_model, given_model, installed_models, with_card
+from .model import add_model, given_model, named_models, with_card
 from .recipes import DERIVATIVES, OSM_CHANNELS, osm_slot, raster_slot, terrain_slot
 from .stacking import Collected, StackingAlgorithm
 
@@ -42,7 +42,7 @@ class StackAlgorithm(StackingAlgorithm):
             "multi-band raster with band names, in the layers' own units. With a model the bands are the channels that "
             "it sees; without one, all bands of the imagery and the priors and the channels chosen here."
         )
-        return f"{what}\n{installed_models()}"
+        return f"{what}\n{named_models()}"
 
     def example(self) -> str:
         return (
