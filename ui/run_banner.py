@@ -82,8 +82,10 @@ class RunBanner(QObject):
         self._bar.pushWidget(item, Qgis.MessageLevel.Info)
 
     def _announce(self, run: Run, text: str, level: Qgis.MessageLevel, seconds: int) -> None:
-        item = self._bar.createMessage(LOG_TAG, text)
-        if run.state is RunState.FINISHED:
+        went_well = run.state is RunState.FINISHED
+        # Without a title beside its three buttons, which a small screen has no room for.
+        item = self._bar.createMessage(text) if went_well else self._bar.createMessage(LOG_TAG, text)
+        if went_well:
             for name, text, asked in (
                 ("Summary", tr("Summary"), self.summary_asked),
                 ("Report", tr("Report"), self.report_asked),

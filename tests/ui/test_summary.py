@@ -13,11 +13,13 @@ from fusion_mapper.models.library import STARTERS
 from fusion_mapper.toolbox.models import choose_model
 from fusion_mapper.toolbox.results import add_run_to_project, map_parameters
 from fusion_mapper.ui import result_desk
+from fusion_mapper.ui.dock import FusionDock
 from fusion_mapper.ui.result_desk import ResultDesk
 from fusion_mapper.ui.summary_panel import SummaryPanel
 from fusion_mapper.ui.summary_table import AREA, COLOR_ROLE, SHARE
 from qgis import processing
-from qgis.core import QgsProcessingContext, QgsProject, QgsRasterLayer
+from qgis.core import QgsProcessingContext, QgsProject, QgsRasterLayer, QgsRectangle
+from qgis.gui import QgsFileWidget
 from qgis.PyQt.QtCore import QLocale, Qt
 from qgis.PyQt.QtWidgets import QApplication, QFileDialog, QLabel, QPushButton, QTableView
 
@@ -239,3 +241,21 @@ def test_a_regression_shows_its_figures_with_units(qtbot, engine_python, provide
     mean = read_record(tmp_path / "run").areas[0].statistics["mean"]
     assert rows["Mean"] == f"{QLocale().toString(mean, 'f', 2)} %"
     assert {"Lowest", "Highest", "Median", "Standard deviation"} <= set(rows)
+
+
+def test_the_message_bar_offers_the_summary_of_a_run_that_ended(
+    qtbot, engine_python, provider, window, project, aerial, tmp_path
+):
+    window.mapCanvas().setDestinationCrs(aerial.crs())
+    window.mapCanvas().setExtent(QgsRectangle(20.5190, -34.0345, 20.5205, -34.0330))
+    dock = FusionDock(window, window.mainWindow())
+    dock.findChild(QgsFileWidget, "FusionMapperFolder").setFilePath(str(tmp_path))
+    dock.model.open_file(STARTERS / "landcover-rgb-1m.onnx")
+    run = dock.findChild(QPushButton, "FusionMapperRunButton")
+    qtbot.waitUntil(run.isEnabled, timeout=PATIENCE)
+    run.click()
+    bar = window.messageBar()
+    qtbot.waitUntil(lambda: bar.findChild(QPushButton, "FusionMapperBannerSummary") is not None, timeout=PATIENCE)
+    bar.findChild(QPushButton, "FusionMapperBannerSummary").click()
+    assert opened(qtbot, window).folder == dock.runs.run(1).request.folder
+    dock.close_down()
