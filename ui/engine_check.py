@@ -28,7 +28,7 @@ from ..toolbox.kept_values import layers_in
 from ..toolbox.lookahead import Lookahead, look_ahead
 from ..toolbox.products import BY_NAME
 from ..toolbox.radiometry import ROLES, STORED, Radiometry, remedy, suits
-from .engine_task import EngineTask
+from .engine_task import QuietQuestion
 from .preflight import FITS, Level, Verdict, coverage_verdict
 from .run_state import RunRequest
 from .wording import tr
@@ -57,8 +57,8 @@ class EngineCheck(QObject):
         self._engine = engine
         self._request: Optional[RunRequest] = None
         self._key: object = None
-        self._task: Optional[EngineTask] = None
-        self._ending: set[EngineTask] = set()
+        self._task: Optional[QuietQuestion] = None
+        self._ending: set[QuietQuestion] = set()
         # What the engine converts while it looks is used again by the next look.
         self._folder = tempfile.TemporaryDirectory(prefix="fusion_mapper_check_")
         self._quiet = QTimer(self)
@@ -106,7 +106,7 @@ class EngineCheck(QObject):
 
     def _start(self, plain: runs.RunRequest, ahead: Lookahead, timed: bool = False) -> None:
         """Verdicts first; how long the run will take needs the model to be run once, and follows by itself."""
-        task = EngineTask(tr("Looking at the inputs"), partial(_check, ahead, timed), self._engine)
+        task = QuietQuestion(partial(_check, ahead, timed), self._engine)
         self._task = task
         task.answered.connect(partial(self._on_answered, task, plain, ahead, timed))
         task.failed.connect(partial(self._on_failed, task))
@@ -120,7 +120,7 @@ class EngineCheck(QObject):
             task.cancel()
 
     def _on_answered(
-        self, task: EngineTask, plain: runs.RunRequest, ahead: Lookahead, timed: bool, report: dict[str, Any]
+        self, task: QuietQuestion, plain: runs.RunRequest, ahead: Lookahead, timed: bool, report: dict[str, Any]
     ) -> None:
         if task is not self._task:
             return
@@ -130,11 +130,11 @@ class EngineCheck(QObject):
             self.verdicts_changed.emit(verdicts(plain, ahead, report))
         self.report_changed.emit({**report, "partial": bool(ahead.left_out)})
 
-    def _on_failed(self, task: EngineTask, problem: str) -> None:
+    def _on_failed(self, task: QuietQuestion, problem: str) -> None:
         if task is self._task:
             self.failed.emit(problem)
 
-    def _on_ended(self, task: EngineTask) -> None:
+    def _on_ended(self, task: QuietQuestion) -> None:
         self._ending.discard(task)
         if task is self._task:
             self._task = None

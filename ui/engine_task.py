@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Callable, Optional
 
 from qgis.core import QgsApplication, QgsTask
-from qgis.PyQt.QtCore import pyqtSignal
+from qgis.PyQt.QtCore import QObject, pyqtSignal
 
 from ..inference.errors import Cancelled, FusionMapperError
 from ..toolbox.commands import EngineCommands
@@ -41,16 +41,10 @@ class EngineTask(QgsTask):
         QgsApplication.taskManager().addTask(self)
 
     def run(self) -> bool:
-        # Whatever escapes from here aborts QGIS, so a fault of ours is told as well.
         try:
-            with tempfile.TemporaryDirectory(prefix="fusion_mapper_") as folder:
-                self._answer = self._question(self._engine or Engine(), Path(folder), self._cancelled.is_set)
+            self._answer, self._problem = put(self._question, self._engine, self._cancelled.is_set)
         except Cancelled:
             return False
-        except FusionMapperError as problem:
-            self._problem = str(problem)
-        except Exception as problem:  # noqa: BLE001 - see above
-            self._problem = tr("Asking the engine failed; {problem!r}").format(problem=problem)
         return True
 
     def finished(self, result: bool) -> None:
@@ -63,3 +57,56 @@ class EngineTask(QgsTask):
     def cancel(self) -> None:
         self._cancelled.set()
         super().cancel()
+
+
+class QuietQuestion(QObject):
+    """The same beside QGIS's tasks, which are announced in its status and message bars: for what nobody asked for."""
+
+    answered = pyqtSignal(object)
+    failed = pyqtSignal(str)
+    ended = pyqtSignal()
+
+    def __init__(self, question: Question, engine: EngineCommands) -> None:
+        super().__init__()
+        self._question = question
+        self._engine = engine
+        self._cancelled = threading.Event()
+
+    def start(self) -> None:
+        """Ask on a thread of its own."""
+        threading.Thread(target=self._run, name="fusion-mapper-question", daemon=True).start()
+
+    def cancel(self) -> None:
+        """Nobody waits for the answer any more."""
+        self._cancelled.set()
+
+    def _run(self) -> None:
+        # The signals carry what is told to the panel's thread.
+        try:
+            answer, problem = put(self._question, self._engine, self._cancelled.is_set)
+        except Cancelled:
+            self.ended.emit()
+            return
+        if problem:
+            self.failed.emit(problem)
+        else:
+            self.answered.emit(answer)
+        self.ended.emit()
+
+
+def put(question: Question, engine: Optional[EngineCommands], is_cancelled: IsCancelled) -> tuple[object, str]:
+    """The question's answer, or the sentence why there is none; on another thread.
+
+    Raises:
+        Cancelled: when nobody waits any more.
+    """
+    # Whatever else escapes from a task's thread aborts QGIS, so a fault of ours is told as well.
+    try:
+        with tempfile.TemporaryDirectory(prefix="fusion_mapper_") as folder:
+            return question(engine or Engine(), Path(folder), is_cancelled), ""
+    except Cancelled:
+        raise
+    except FusionMapperError as problem:
+        return None, str(problem)
+    except Exception as problem:  # noqa: BLE001 - see above
+        return None, tr("Asking the engine failed; {problem!r}").format(problem=problem)
