@@ -55,6 +55,7 @@ class RunList(QWidget):
         self._rows_layout.setContentsMargins(2, 2, 2, 2)
         self._rows_layout.setSpacing(4)
         self._older.setObjectName("FusionMapperRunsOlder")
+        self._older.setToolTip(tr("Show runs from before"))
         self._older.setFlat(True)
         self._older.clicked.connect(self._show_older)
         self._older.hide()
