@@ -27,6 +27,10 @@ _LEVEL = -5.0
 _OPACITY = 0.8
 
 
+#: Pictures that are painted within some 30 ms; of a run with more blocks the latest ones are shown.
+MOST = 1500
+
+
 class BlockOverlay(QObject):
     """The pictures of one run or preview on the canvas."""
 
@@ -52,6 +56,8 @@ class BlockOverlay(QObject):
         if self._item is None:
             self._item = _PictureItem(self._canvas)
         self._item.pictures[block.index] = _Picture(image, block)
+        if len(self._item.pictures) > MOST:
+            del self._item.pictures[next(iter(self._item.pictures))]
         self._item.update()
         self.picture_shown.emit()
 
