@@ -11,8 +11,8 @@ from fusion_mapper.toolbox.environment import find_engine
 from fusion_mapper.toolbox.settings import set_library_folder
 from fusion_mapper.toolbox.warm import WarmEngine
 from fusion_mapper.ui.importer.dialog import ImportDialog
-from importing import PATIENCE, button, choose, note, part, read, settle, write
-from qgis.PyQt.QtWidgets import QComboBox, QLabel, QPushButton, QSpinBox, QTextBrowser
+from importing import PATIENCE, button, choose, note, part, read, settle, write, write_cell
+from qgis.PyQt.QtWidgets import QComboBox, QLabel, QPushButton, QSpinBox, QTableWidget, QTextBrowser
 
 
 @pytest.fixture(scope="module")
@@ -103,6 +103,50 @@ def test_a_number_of_channels_that_the_graph_leaves_open_is_asked_for(qtbot, dia
     choose(dialog, "Task0", "semantic-segmentation")
     card = installed(qtbot, dialog, library)
     assert [channel.name for channel in card.slots[0].channels] == ["band 1", "band 2", "band 3", "band 4", "band 5"]
+
+
+@pytest.fixture
+def stacked(tmp_path, repository_root) -> Path:
+    """A bare graph of five channels in one input: three of imagery, one of roads, one of elevation."""
+    script = repository_root / "tests" / "toolbox" / "write_models.py"
+    subprocess.run([str(find_engine()), str(script), str(tmp_path)], check=True)
+    path = tmp_path / "tiny-landcover.onnx"
+    path.with_suffix(".json").unlink()
+    return path
+
+
+def select_rows(dialog, name: str, rows: list[int]) -> None:
+    table = part(dialog, QTableWidget, name)
+    table.clearSelection()
+    for row in rows:
+        table.selectRow(row)
+
+
+def test_channels_of_one_input_become_slots_of_their_own(qtbot, dialog, library, stacked):
+    read(qtbot, dialog, stacked)
+    select_rows(dialog, "Channels0", [3])
+    button(dialog, "Split0").click()
+    slots = dialog.draft().card.slots
+    assert [(slot.name, slot.offset, len(slot.channels)) for slot in slots] == [
+        ("input", 0, 3),
+        ("input_2", 3, 1),
+        ("input_3", 4, 1),
+    ]
+    for field in ("slots[1].role", "slots[2].role"):
+        qtbot.waitUntil(lambda field=field: note(dialog, field) == "Choose what kind of layer goes in here.")
+    choose(dialog, "Role1", "osm")
+    write(dialog, "SlotName1", "roads")
+    write_cell(dialog, "Channels1", 0, 1, "highway=primary|residential")
+    choose(dialog, "Role2", "dem")
+    dialog.findChild(QPushButton, "FusionMapperImportAccept_slots[2].channels").click()
+    choose(dialog, "Missing1", "fill")
+    choose(dialog, "Scaling0", "bytes")
+    choose(dialog, "Scaling2", "none")
+    choose(dialog, "Task0", "semantic-segmentation")
+    imagery, roads, terrain = installed(qtbot, dialog, library).slots
+    assert (imagery.role, roads.role, terrain.role) == ("imagery", "osm", "dem")
+    assert roads.channels[0].osm.rules[0].values == ("primary", "residential")
+    assert (roads.missing, terrain.channels[0].derivative) == ("fill", "elevation")
 
 
 @pytest.mark.parametrize(
