@@ -15,9 +15,10 @@ from typing import Any
 
 from .answer import answer
 from .channel import Channel, Control
-from .commands import MAX_BYTES, find_command, read_request
+from .commands import find_command, read_request
 from .errors import RequestError
 from .events import Result
+from .job import MAX_BYTES
 from .voice import Voice
 
 

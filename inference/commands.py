@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 
 from .errors import RequestError
 from .events import Result
+from .job import MAX_BYTES
 from .voice import Voice
 
 if TYPE_CHECKING:
@@ -21,7 +22,6 @@ if TYPE_CHECKING:
     from .kept import Kept
 
 Request = Mapping[str, Any]
-MAX_BYTES = 16 * 2**20
 Command = Callable[[Request, Voice], Result]
 
 # Each command imports what it needs: `doctor` must answer in an environment where rasterio does not load.

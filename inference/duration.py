@@ -8,6 +8,7 @@ import os
 import time
 from collections import Counter
 from collections.abc import Callable, Mapping
+from functools import partial
 
 import numpy as np
 
@@ -52,7 +53,7 @@ def _reading_seconds(
     prepared: Prepared, sources: Mapping[str, Source], kept: Kept, checkpoint: Callable[[], None]
 ) -> float:
     """All blocks with their halos, by as many readers as there are workers and cores for them."""
-    a_window, a_pixel = _measured_reading(prepared, sources, kept, checkpoint)
+    a_window, a_pixel = kept.reading(_layers_key(prepared), lambda: _measure_reading(prepared, sources, checkpoint))
     rows, cols = _along(prepared, prepared.layout.height), _along(prepared, prepared.layout.width)
     pixels = sum(span for span, _ in rows) * sum(span for span, _ in cols)
     readers = min(prepared.job.compute.workers or DEFAULT_WORKERS, os.cpu_count() or 1, prepared.layout.count)
@@ -109,21 +110,17 @@ def _batch_seconds(prepared: Prepared, opened: Opened) -> float:
     return opened.batch_seconds
 
 
-def _measured_reading(
-    prepared: Prepared, sources: Mapping[str, Source], kept: Kept, checkpoint: Callable[[], None]
+def _measure_reading(
+    prepared: Prepared, sources: Mapping[str, Source], checkpoint: Callable[[], None]
 ) -> tuple[float, float]:
-    """Seconds for a window, and for each of its pixels, in the middle of the grid; measured once for these layers."""
-    key = _layers_key(prepared)
-    if key not in kept.readings:
-        times = {}
-        for side in _SIDES:
-            checkpoint()
-            window = _middle(prepared, side)
-            times[window.height * window.width] = _timed(
-                lambda window=window: read_block(prepared.card, sources, prepared.grid, window, window)
-            )
-        kept.readings[key] = _line_through(times)
-    return kept.readings[key]
+    """Seconds for a window, and for each of its pixels, in the middle of the grid."""
+    times = {}
+    for side in _SIDES:
+        checkpoint()
+        window = _middle(prepared, side)
+        read = partial(read_block, prepared.card, sources, prepared.grid, window, window)
+        times[window.height * window.width] = _timed(read)
+    return _line_through(times)
 
 
 def _layers_key(prepared: Prepared) -> str:

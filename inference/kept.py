@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections import OrderedDict
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -15,6 +15,8 @@ from .sessions import Session, open_session
 
 #: Tiles a batch where the graph leaves it free: one on a CPU, which gains nothing from more, several on a GPU.
 CPU_BATCH, GPU_BATCH = 1, 8
+#: Sets of layers whose time of reading is remembered.
+_READINGS = 64
 
 Stamp = tuple[tuple[str, int, int] | None, ...]
 
@@ -40,9 +42,8 @@ class Kept:
     def __init__(self, models: int = 16, sessions: int = 2) -> None:
         self._models: OrderedDict[Path, tuple[Stamp, LoadedModel]] = OrderedDict()
         self._sessions: OrderedDict[tuple[Any, ...], Opened] = OrderedDict()
+        self._readings: OrderedDict[str, tuple[float, float]] = OrderedDict()
         self._room = models, sessions
-        self.readings: dict[str, tuple[float, float]] = {}
-        """Seconds a window and a pixel that reading a set of layers was measured to take."""
 
     def model(self, path: Path) -> LoadedModel:
         """The model as `load_model` reads it; read again when its file or what lies beside it has changed.
@@ -73,11 +74,18 @@ class Kept:
         self._sessions[key] = kept
         return kept
 
+    def reading(self, layers: str, measure: Callable[[], tuple[float, float]]) -> tuple[float, float]:
+        """Seconds a window and a pixel that reading these layers takes; measured where it is not known."""
+        if layers not in self._readings:
+            self._readings[layers] = measure()
+            _make_room(self._readings, _READINGS)
+        return self._readings[layers]
+
     def clear(self) -> None:
         """Let go of everything."""
         self._models.clear()
         self._sessions.clear()
-        self.readings.clear()
+        self._readings.clear()
 
 
 def _open(model: LoadedModel, compute: Compute, tile: int) -> Opened:

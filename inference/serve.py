@@ -14,9 +14,10 @@ from functools import partial
 
 from .answer import CANCELLED, FAULT, OK, WRONG, answer
 from .channel import GRACE, Channel
-from .commands import MAX_BYTES, Request, find_command, read_request
+from .commands import Request, find_command, read_request
 from .errors import RequestError
 from .events import Event, Failed, Result, Started
+from .job import MAX_BYTES
 from .kept import Kept
 from .version import ENGINE_VERSION
 from .voice import Voice

@@ -6,22 +6,23 @@ import contextlib
 import itertools
 import json
 import queue
-import shutil
 import subprocess  # nosec B404  # only the exceptions of a process that `start_child` has started
-import tempfile
 import threading
 from collections.abc import Iterator, Mapping
-from pathlib import Path
 from typing import Any, Union
 
 from ..inference.errors import FusionMapperError, RequestError
 from ..inference.events import Started, from_line
+from ..inference.job import MAX_BYTES
 from .engine import TICK, EngineFailed, crash, refuse_other_contract, start_child
+from .scratch import ScratchFolder
 
 #: Seconds that the process has to end once its standard input has ended; it promises 2.
 FAREWELL = 3.5
 #: Events after which a request has its answer.
 _LAST = ("result", "failed")
+#: Bytes that a request's id takes.
+_HEAD = 100
 
 
 class Lost(FusionMapperError):
@@ -64,8 +65,8 @@ class ServeProcess:
     def __init__(self, command: list[str]) -> None:
         self.command = command
         self.gone = False
-        self._folder = Path(tempfile.mkdtemp(prefix="fusion_mapper_engine_"))
-        self._log = self._folder / "engine.log"
+        self._folder = ScratchFolder()
+        self._log = self._folder.path / "engine.log"
         self._numbers = itertools.count(1)
         self._asked: dict[str, Asked] = {}
         self._end: Union[FusionMapperError, None] = None
@@ -74,9 +75,9 @@ class ServeProcess:
         self._writing = threading.Lock()
         try:
             with self._log.open("wb") as errors:
-                self._process = start_child(command, self._folder, errors)
+                self._process = start_child(command, self._folder.path, errors)
         except EngineFailed:
-            shutil.rmtree(self._folder, ignore_errors=True)
+            self._folder.delete()
             raise
         threading.Thread(target=self._keep, name="fusion-mapper-warm-engine", daemon=True).start()
 
@@ -86,7 +87,14 @@ class ServeProcess:
         return bool(self._asked)
 
     def send(self, request: Mapping[str, Any]) -> Asked:
-        """Ask; raises Lost when the process has ended."""
+        """Ask.
+
+        Raises:
+            Lost: when the process has ended.
+            EngineFailed: when the engine would not read so much.
+        """
+        if len(json.dumps(request)) > MAX_BYTES - _HEAD:
+            raise EngineFailed(f"The request is larger than {MAX_BYTES // 2**20} MiB; ask for less at once.", 2)
         with self._writing:
             asked = Asked(str(next(self._numbers)))
             with self._waiting:
@@ -155,7 +163,7 @@ class ServeProcess:
         with contextlib.suppress(OSError):
             self._process.stdin.close()
         self._process.stdout.close()
-        shutil.rmtree(self._folder, ignore_errors=True)
+        self._folder.delete()
 
     def _ended(self) -> int:
         """The exit code of a process that says no more; one that stays all the same is killed."""

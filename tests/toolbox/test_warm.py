@@ -289,6 +289,13 @@ def test_the_session_that_ran_last_is_known(serving, tmp_path):
     assert engine.session == Started("1", CONTRACT, "openvino", "CPU", "f32")
 
 
+def test_a_request_that_the_engine_would_not_read_is_refused_here(serving, tmp_path):
+    engine = serving.engine(*FOREVER, f"    {ECHO}")
+    with pytest.raises(EngineFailed, match="larger than 16 MiB"):
+        engine.inspect(Path("/" + "x" * 2**24), tmp_path, deaf, never)
+    assert engine.doctor(tmp_path, deaf, never).report["pid"] == serving.pids[0]
+
+
 def test_an_engine_that_is_not_there_is_a_sentence(tmp_path, monkeypatch):
     monkeypatch.setenv("FUSION_MAPPER_ENGINE", str(tmp_path / "none"))
     engine = WarmEngine()
