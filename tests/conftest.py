@@ -11,9 +11,9 @@ from pathlib import Path
 import pytest
 
 ROOT = Path(__file__).resolve().parents[1]
-# What a test sets in QGIS's settings must reach neither the user's own QGIS nor other tests that run at the same time.
-_SETTINGS = tempfile.TemporaryDirectory(prefix="fusion-mapper-settings-")
-os.environ["XDG_CONFIG_HOME"] = _SETTINGS.name
+# What a test sets and keeps must reach neither the user's own QGIS nor other tests that run at the same time.
+_HOME = tempfile.TemporaryDirectory(prefix="fusion-mapper-home-")
+os.environ.update(XDG_CONFIG_HOME=f"{_HOME.name}/config", XDG_DATA_HOME=f"{_HOME.name}/data")
 
 
 def _register_package() -> None:

@@ -77,13 +77,9 @@ class ModelsAlgorithm(FusionAlgorithm):
         )
         self.add(
             QgsProcessingParameterFeatureSink(
-                "OUTPUT",
-                tr("Models"),
-                QgsProcessing.SourceType.TypeVector,
-                optional=True,
-                createByDefault=False,
+                "OUTPUT", tr("Models"), QgsProcessing.SourceType.TypeVector, optional=True, createByDefault=True
             ),
-            tr("A table without geometry, to work on in a model."),
+            tr("A table without geometry in the project, or to work on in a model."),
         )
         self.addOutput(QgsProcessingOutputNumber("COUNT", tr("Number of models that can be used")))
 
