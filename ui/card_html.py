@@ -21,6 +21,8 @@ def card_html(model: Installed) -> str:
         return _paragraph(model.problem)
     parts = [_title(card)]
     parts += [_paragraph(text) for text in (card.description, sentence(card.notice)) if text]
+    if card.unknown:
+        parts.append(_paragraph(tr("The file did not tell {fields}.").format(fields=", ".join(card.unknown))))
     parts += [_output(output) for output in card.outputs]
     parts.append(_heading(tr("Needs")))
     parts.append(_items([_slot(slot, card) for slot in card.slots]))

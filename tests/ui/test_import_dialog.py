@@ -22,6 +22,7 @@ from qgis.PyQt.QtWidgets import (
     QApplication,
     QComboBox,
     QLabel,
+    QLineEdit,
     QMessageBox,
     QPushButton,
     QSpinBox,
@@ -336,6 +337,18 @@ def test_a_file_is_dropped_on_the_dialog(qtbot, dialog, samples):
     assert drop(dialog, samples / "two_outputs_sigmoid_bsx1x512x512.onnx")
     qtbot.waitUntil(lambda: dialog.draft() is not None, timeout=PATIENCE)
     assert dialog.draft().card.name == "two_outputs_sigmoid_bsx1x512x512"
+    assert not part(dialog, QLineEdit, "Title").acceptDrops()
+
+
+def test_after_an_installation_the_dialog_is_empty_again(qtbot, dialog, library, samples):
+    read(qtbot, dialog, samples / "two_outputs_softmax_bsx2x512x512.onnx")
+    with qtbot.waitSignal(dialog.installed, timeout=PATIENCE):
+        button(dialog, "Install").click()
+    dialog.show()
+    qtbot.waitUntil(lambda: part(dialog, QLabel, "Status").text() == "Choose a model file.")
+    assert dialog.draft() is None
+    assert dialog.trial.rows() == []
+    assert not button(dialog, "Try").isEnabled()
 
 
 def test_our_own_model_comes_complete(qtbot, dialog, samples):

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from typing import Any, Optional
 
 from qgis.PyQt.QtCore import Qt, pyqtSignal
-from qgis.PyQt.QtWidgets import QVBoxLayout, QWidget
+from qgis.PyQt.QtWidgets import QLineEdit, QVBoxLayout, QWidget
 
 from ..widgets import ColumnScroll, WheelGuard, take_away
 from .draft import CardDraft
@@ -77,4 +77,6 @@ class CardForm(ColumnScroll):
         for place, form in enumerate(self._forms):
             self._layout.insertWidget(place, form)
         self._wheel.protect(self._column)
+        for edit in self._column.findChildren(QLineEdit):
+            edit.setAcceptDrops(False)  # a file that is dropped here is meant for the dialog
         self.verticalScrollBar().setValue(at)

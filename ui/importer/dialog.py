@@ -83,9 +83,7 @@ class ImportDialog(QDialog):
         """Read a model file and offer its card for completion."""
         self._forget()
         self._path = path
-        self._file.blockSignals(True)
-        self._file.setFilePath(str(path))
-        self._file.blockSignals(False)
+        self._show_path(str(path))
         self._facts.say(tr("Reading {name}…").format(name=path.name))
         self._reading = self._ask(tr("Reading {name}").format(name=path.name), partial(_inspect, path))
         self._reading.answered.connect(partial(self._on_read, path))
@@ -199,11 +197,16 @@ class ImportDialog(QDialog):
                 task.failed.disconnect()
                 task.cancel()
         self._settled.stop()
-        self.trial.stop()
+        self.trial.clear()
         self.form.clear()
         if self._draft is not None:
             self._draft.deleteLater()
         self._draft, self._stale = None, False
+
+    def _show_path(self, text: str) -> None:
+        self._file.blockSignals(True)
+        self._file.setFilePath(text)
+        self._file.blockSignals(False)
 
     def _on_file_changed(self, text: str) -> None:
         if text.strip():
@@ -314,6 +317,10 @@ class ImportDialog(QDialog):
     def _on_installed(self, path: str) -> None:
         self.installed.emit(path)
         self.close()
+        self._forget()
+        self._show_path("")
+        self._facts.clear()
+        self._show_state()
 
     def _on_not_installed(self, text: str) -> None:
         QMessageBox.warning(self, tr("Import Model"), text)

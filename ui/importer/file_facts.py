@@ -43,6 +43,7 @@ class FileFacts(QTextBrowser):
             _heading(tr("Graph")),
             _line(tr("{count} operators, opset {opset}").format(count=graph["nodes"], opset=graph["opset"])),
         ]
+        parts += [_line(text) for text in _geometry(report["card"])]
         if graph["external"]:
             parts.append(_line(tr("Weights in {files}").format(files=", ".join(graph["external"]))))
         self.setHtml("".join(parts))
@@ -50,6 +51,21 @@ class FileFacts(QTextBrowser):
     def say(self, text: str) -> None:
         """Show one sentence in place of the facts."""
         self.setHtml(_line(text))
+
+
+def _geometry(card: Mapping[str, Any]) -> list[str]:
+    """What the graph's own shape asks of the tiles."""
+    texts = []
+    if card.get("stride", 1) > 1:
+        texts.append(tr("Shifts by multiples of {stride} px leave its answer unchanged").format(stride=card["stride"]))
+    for output in card["outputs"]:
+        if output.get("margin"):
+            text = tr("{output} leaves out {margin} px at each side of a tile")
+            texts.append(text.format(output=output["name"], margin=output["margin"]))
+        if output.get("stride", 1) > 1:
+            text = tr("{output} has one pixel for {stride} of the imagery")
+            texts.append(text.format(output=output["name"], stride=output["stride"]))
+    return texts
 
 
 def convention_words(convention: str) -> str:

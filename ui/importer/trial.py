@@ -18,7 +18,7 @@ from qgis.core import (
     QgsReferencedRectangle,
 )
 
-from ...inference.errors import RequestError
+from ...inference.errors import Cancelled, RequestError
 from ...inference.events import Event
 from ...inference.job import Compute, GridSpec, Outputs
 from ...models.card import Card
@@ -86,7 +86,10 @@ def run_trial(trial: Trial, engine: Engine, scratch: Path, is_cancelled: IsCance
     """
     folder = Path(tempfile.mkdtemp(prefix="fusion_mapper_trial_"))
     try:
-        return _run(trial, folder, engine, scratch, is_cancelled)
+        tried = _run(trial, folder, engine, scratch, is_cancelled)
+        if is_cancelled():
+            raise Cancelled(tr("The trial was cancelled."))
+        return tried
     except BaseException:
         shutil.rmtree(folder, ignore_errors=True)
         raise

@@ -60,12 +60,19 @@ class TryPane(QGroupBox):
 
     def show_draft(self, draft: CardDraft, model: Path) -> None:
         """Offer the layers that the draft's slots take."""
+        self.clear()
+        self._draft, self._model = draft, model
+        draft.changed.connect(self._on_draft_changed)
+        self._on_draft_changed()
+
+    def clear(self) -> None:
+        """Offer nothing."""
         self.stop()
         self.pictures.clear()
         self._legend.hide()
-        self._draft, self._model, self._shape = draft, model, None
-        draft.changed.connect(self._on_draft_changed)
-        self._on_draft_changed()
+        self._draft, self._shape = None, None
+        self._slots.show_card(None)
+        self._on_choice_changed()
 
     def rows(self) -> list[QWidget]:
         """The rows in which layers are chosen."""
@@ -123,6 +130,8 @@ class TryPane(QGroupBox):
 
     def _on_draft_changed(self) -> None:
         """Rows are only made anew where the slots are others, so that what was chosen by hand stays."""
+        if self._draft is None:
+            return
         card = self._draft.card
         shape = [(slot.name, slot.role, slot.missing, slot.channels) for slot in card.slots]
         if shape != self._shape:
@@ -134,7 +143,7 @@ class TryPane(QGroupBox):
     def _on_choice_changed(self) -> None:
         self._slots.judge(None)
         problem = self._problem()
-        self._button.setEnabled(self._task is not None or not problem)
+        self._button.setEnabled(self._task is not None or (self._draft is not None and not problem))
         if self._task is None:
             self._say(problem)
 
