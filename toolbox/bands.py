@@ -44,6 +44,9 @@ _USUAL = {
 #: (0.705) for red (0.665).
 _TOLERANCE = 0.05
 
+#: Layer id and 1-based band.
+Place = tuple[str, int]
+
 
 @dataclass(frozen=True)
 class Choice:
@@ -127,6 +130,23 @@ def companions(slot: Slot, raster: RasterInput, others: Sequence[RasterInput]) -
         if found and any(position == 0 for position, _ in found.bands):
             return tuple((group[position], number) for position, number in found.bands)
     return ()
+
+
+def automatic_bands(slot: Slot, main: RasterInput, rasters: Sequence[RasterInput]) -> tuple[tuple[Place, ...], bool]:
+    """For each channel the band that its name, colour or wavelength speaks for, else the next one in order.
+
+    True where something spoke for them. In order, a band called alpha counts as well, after all others: four bands of
+    bytes are red, green, blue and near infrared more often than not.
+    """
+    found = told_apart(slot, [main])
+    if found:
+        return tuple((main.id, number) for _, number in found.bands), True
+    sisters = companions(slot, main, rasters)
+    if sisters:
+        return tuple((raster.id, number) for raster, number in sisters), True
+    ordered = sorted(main.all_bands, key=lambda band: band.color == "alpha")
+    count = len(slot.channels)
+    return tuple((main.id, ordered[min(i, len(ordered) - 1)].number) for i in range(count)), False
 
 
 def _folder(raster: RasterInput) -> str:

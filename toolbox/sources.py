@@ -98,9 +98,14 @@ class RasterInput:
     @property
     def colour_bands(self) -> tuple[Band, ...]:
         """The bands that hold values: all but alpha. An image to be drawn will have red, green and blue."""
+        return tuple(band for band in self.all_bands if band.color != "alpha")
+
+    @property
+    def all_bands(self) -> tuple[Band, ...]:
+        """The bands that may be named. GDAL calls the fourth of four byte bands alpha, whatever it holds."""
         if self.staging is not None and self.staging.kind == "render":
             return tuple(Band(number, color, color) for number, color in enumerate(("red", "green", "blue"), 1))
-        return tuple(band for band in self.bands if band.color != "alpha")
+        return self.bands
 
     def part(self, numbers: tuple[int, ...]) -> RasterFile:
         """The layer's file as one part of a stack; raises SourceError while it is not staged."""

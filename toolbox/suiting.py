@@ -21,7 +21,7 @@ class Suiting:
 
 def raster_suits(slot: Slot, raster: RasterInput, others: Sequence[RasterInput]) -> Suiting:
     """Whether a raster has, alone or with its sister files among the others, the bands that a slot takes."""
-    count = 3 if raster.staging is not None and raster.staging.kind == "render" else len(raster.bands)
+    count = len(raster.all_bands)
     if slot.role in ("dem", "prior"):
         what = "an elevation model" if slot.role == "dem" else "a class raster"
         return Suiting(len(raster.colour_bands) == 1, f"It has {_bands(count)}; {what} has one")

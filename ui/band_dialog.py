@@ -10,14 +10,11 @@ from qgis.PyQt.QtCore import Qt
 from qgis.PyQt.QtWidgets import QComboBox, QDialog, QDialogButtonBox, QFormLayout, QLabel, QVBoxLayout, QWidget
 
 from ..models.card import Channel, Slot
-from ..toolbox.bands import channel_wavelength, companions, told_apart
+from ..toolbox.bands import Place, automatic_bands, channel_wavelength
 from ..toolbox.radiometry import RADIOMETRIES, STORED, Radiometry, suggested
 from ..toolbox.sources import Band, RasterInput
 from .layer_choice import keep_narrow
 from .wording import DOT, tr
-
-#: Layer id and 1-based band.
-Place = tuple[str, int]
 
 
 @dataclass(frozen=True)
@@ -87,14 +84,14 @@ class BandDialog(QDialog):
         combo.setAccessibleName(channel_text(self._slot.channels[number]))
         keep_narrow(combo)
         for raster in self._rasters:
-            if raster is not self._main and combo.count() == len(self._main.bands):
+            if raster is not self._main and combo.count() == len(self._main.all_bands):
                 combo.insertSeparator(combo.count())
-            for band in raster.bands:
+            for band in raster.all_bands:
                 combo.addItem(self._band_title(raster, band), (raster.id, band.number))
         return combo
 
     def _band_title(self, raster: RasterInput, band: Band) -> str:
-        if len(raster.bands) == 1:
+        if len(raster.all_bands) == 1:
             return raster.name
         if raster is self._main:
             return band_text(band)
@@ -138,23 +135,6 @@ class BandDialog(QDialog):
 
     def _on_reset(self) -> None:
         self._show(self._found, STORED)
-
-
-def automatic_bands(slot: Slot, main: RasterInput, rasters: Sequence[RasterInput]) -> tuple[tuple[Place, ...], bool]:
-    """For each channel the band that its name, colour or wavelength speaks for, else the next one in order.
-
-    True where something spoke for them. In order, a band called alpha counts as well, after all others: four bands of
-    bytes are red, green, blue and near infrared more often than not.
-    """
-    found = told_apart(slot, [main])
-    if found:
-        return tuple((main.id, number) for _, number in found.bands), True
-    sisters = companions(slot, main, rasters)
-    if sisters:
-        return tuple((raster.id, number) for raster, number in sisters), True
-    ordered = sorted(main.bands, key=lambda band: band.color == "alpha")
-    count = len(slot.channels)
-    return tuple((main.id, ordered[min(i, len(ordered) - 1)].number) for i in range(count)), False
 
 
 def channel_text(channel: Channel) -> str:

@@ -111,7 +111,7 @@ def _judge_bands(slot: Slot, raster: RasterInput) -> Verdict:
     """Whether the bands that the channels take are there, and known, where the user named none."""
     needed, has = bands_needed(slot), len(raster.colour_bands)
     names = ", ".join(channel.name for channel in slot.channels)
-    if has < needed <= len(raster.bands):
+    if has < needed <= len(raster.all_bands):
         text = tr("{layer} calls a band alpha; if it is one of {names}, say so in Bands…")
         return Verdict(Level.CANNOT, text.format(layer=raster.name, names=names))
     if has < needed:

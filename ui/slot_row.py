@@ -11,11 +11,11 @@ from qgis.PyQt.QtCore import QEvent, Qt, pyqtSignal
 from qgis.PyQt.QtWidgets import QGridLayout, QLabel, QToolButton, QWidget
 
 from ..models.card import Card, Slot
-from ..toolbox.bands import companions
+from ..toolbox.bands import Place, companions
 from ..toolbox.radiometry import ROLES, STORED
 from ..toolbox.sources import RasterInput
 from ..toolbox.suiting import Suiting
-from .band_dialog import NO_SETTINGS, BandDialog, BandSettings, Place
+from .band_dialog import NO_SETTINGS, BandDialog, BandSettings
 from .chosen import Chosen
 from .layer_choice import RasterChoice, VectorChoice
 from .preflight import FITS, Level, Verdict, judge
@@ -155,7 +155,7 @@ class SlotRow(QWidget):
     def _find_sisters(self) -> tuple[Place, ...]:
         """The bands of a scene that comes as one file a band, where one of its files is chosen."""
         main = self._main() if self.slot.role in ROLES and len(self.slot.channels) > 1 else None
-        if main is None or len(main.bands) > 1:
+        if main is None or len(main.all_bands) > 1:
             return ()
         return tuple((one.id, band) for one, band in companions(self.slot, main, self._rasters))
 
