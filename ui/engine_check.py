@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import tempfile
 from collections.abc import Mapping
 from functools import partial
 from pathlib import Path
@@ -28,6 +27,7 @@ from ..toolbox.kept_values import layers_in
 from ..toolbox.lookahead import Lookahead, look_ahead
 from ..toolbox.products import BY_NAME
 from ..toolbox.radiometry import ROLES, STORED, Radiometry, remedy, suits
+from ..toolbox.scratch import ScratchFolder
 from .engine_task import QuietQuestion
 from .preflight import FITS, Level, Verdict, coverage_verdict
 from .run_state import RunRequest
@@ -60,7 +60,7 @@ class EngineCheck(QObject):
         self._task: Optional[QuietQuestion] = None
         self._ending: set[QuietQuestion] = set()
         # What the engine converts while it looks is used again by the next look.
-        self._folder = tempfile.TemporaryDirectory(prefix="fusion_mapper_check_")
+        self._folder = ScratchFolder()
         self._quiet = QTimer(self)
         self._quiet.setSingleShot(True)
         self._quiet.setInterval(QUIET)
@@ -93,12 +93,12 @@ class EngineCheck(QObject):
 
     def let_go(self) -> None:
         """Delete what was converted for the checks; once nothing is working any more."""
-        self._folder.cleanup()
+        self._folder.delete()
 
     def _on_quiet(self) -> None:
         try:
             plain = plain_request(self._request)
-            ahead = look_ahead(plain, Path(self._folder.name))
+            ahead = look_ahead(plain, self._folder.path)
         except FusionMapperError as problem:
             self.failed.emit(str(problem))
             return

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import tempfile
 import threading
 from pathlib import Path
 from typing import Callable, Optional
@@ -13,6 +12,7 @@ from qgis.PyQt.QtCore import QObject, pyqtSignal
 from ..inference.errors import Cancelled, FusionMapperError
 from ..toolbox.commands import EngineCommands
 from ..toolbox.engine import Engine, IsCancelled
+from ..toolbox.scratch import ScratchFolder, sweep
 from .wording import tr
 
 #: Called on another thread with an engine, a folder of its own, and what tells that nobody waits any more.
@@ -102,8 +102,9 @@ def put(question: Question, engine: Optional[EngineCommands], is_cancelled: IsCa
     """
     # Whatever else escapes from a task's thread aborts QGIS, so a fault of ours is told as well.
     try:
-        with tempfile.TemporaryDirectory(prefix="fusion_mapper_") as folder:
-            return question(engine or Engine(), Path(folder), is_cancelled), ""
+        sweep()
+        with ScratchFolder() as folder:
+            return question(engine or Engine(), folder, is_cancelled), ""
     except Cancelled:
         raise
     except FusionMapperError as problem:
