@@ -18,6 +18,7 @@ _SMALL = 2**16
 _MOST_FIELDS = 2**20
 #: Protobuf's own limit.
 _DEPTH = 100
+_CHUNK = 2**20
 _VARINT, _FIXED64, _BYTES, _FIXED32 = 0, 1, 2, 5
 #: Which fields of a message hold messages in which weights may lie, by field number (onnx.proto3).
 _INNER = {
@@ -79,7 +80,7 @@ def copy_with_metadata(source: Path, out: BinaryIO, key: str, value: str) -> Non
         for field in _fields(content, 0, len(content)):
             if field.number == _METADATA and _text(content, field, _KEY) == key:
                 continue
-            _copy(content, field.start, field.end, out)
+            _copy(stream, field.start, field.end, out)
     out.write(_message(_METADATA, entry))
 
 
@@ -169,6 +170,12 @@ def _text(content: mmap.mmap, field: Field, number: int) -> str:
     return texts[-1].decode("utf-8", "replace") if texts else ""
 
 
-def _copy(content: mmap.mmap, start: int, end: int, out: BinaryIO) -> None:
-    for place in range(start, end, 2**24):
-        out.write(content[place : min(place + 2**24, end)])
+def _copy(stream: BinaryIO, start: int, end: int, out: BinaryIO) -> None:
+    """Not by the map, whose pages would count as this process's memory until the system takes them back."""
+    stream.seek(start)
+    while start < end:
+        part = stream.read(min(_CHUNK, end - start))
+        if not part:
+            raise WireError("cut short")
+        out.write(part)
+        start += len(part)
