@@ -40,10 +40,12 @@ class Survey:
 def survey(prepared: Prepared, sources: Mapping[str, Source]) -> Survey:
     """Look the open sources over."""
     slots = {slot.name: slot for slot in prepared.card.slots}
+    # A preview leaves nothing to be read later, and its first picture is awaited.
+    looked = prepared.job.pictures != "preview"
     return Survey(
         {name: source.fingerprint() for name, source in sources.items()},
         list(dict.fromkeys(line for source in sources.values() for line in source.attribution)),
-        tuple(_input(prepared, slots[name], source.facts()) for name, source in sources.items()),
+        tuple(_input(prepared, slots[name], source.facts() if looked else Facts()) for name, source in sources.items()),
     )
 
 
