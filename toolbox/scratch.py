@@ -1,11 +1,9 @@
-"""Temporary folders that go even where QGIS is killed: the next one that makes such a folder deletes what is left."""
+"""Temporary folders that go even where QGIS is killed: another QGIS deletes what is left of them."""
 
 from __future__ import annotations
 
-import contextlib
 import shutil
 import tempfile
-from collections.abc import Iterator
 from pathlib import Path
 
 from qgis.PyQt.QtCore import QLockFile
@@ -15,21 +13,27 @@ PREFIX = "fusion_mapper_"
 _LOCK = ".lock"
 
 
-@contextlib.contextmanager
-def scratch_folder() -> Iterator[Path]:
-    """An empty folder, deleted with all that is in it when its use ends, however it ends."""
-    sweep()
-    folder = Path(tempfile.mkdtemp(prefix=PREFIX))
-    lock = _lock_of(folder)
-    lock.tryLock(0)
-    try:
-        yield folder
-    finally:
-        _delete(folder, lock)
+class ScratchFolder:
+    """An empty folder that lives until `delete`, or until the end of the ``with`` that it is used in."""
+
+    def __init__(self) -> None:
+        self.path = Path(tempfile.mkdtemp(prefix=PREFIX))
+        self._lock = _lock_of(self.path)
+        self._lock.tryLock(0)
+
+    def delete(self) -> None:
+        """Delete it with all that is in it; may be called twice."""
+        _delete(self.path, self._lock)
+
+    def __enter__(self) -> Path:
+        return self.path
+
+    def __exit__(self, *_problem: object) -> None:
+        self.delete()
 
 
 def sweep() -> None:
-    """Delete the folders of processes that are no more."""
+    """Delete the folders of processes that are no more; may take a while, so it is not called on the GUI thread."""
     for file in Path(tempfile.gettempdir()).glob(f"{PREFIX}*{_LOCK}"):
         folder = file.with_suffix("")
         lock = _lock_of(folder)

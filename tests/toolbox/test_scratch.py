@@ -10,16 +10,16 @@ import tempfile
 from pathlib import Path
 
 import pytest
-from fusion_mapper.toolbox.scratch import scratch_folder, sweep
+from fusion_mapper.toolbox.scratch import ScratchFolder, sweep
 
 #: Makes a folder with a file in it, tells its name, and waits to be killed.
 CHILD = """
 import sys, tempfile
 sys.path.insert(0, sys.argv[1])
 import conftest
-from fusion_mapper.toolbox.scratch import scratch_folder
+from fusion_mapper.toolbox.scratch import ScratchFolder
 tempfile.tempdir = sys.argv[2]
-with scratch_folder() as folder:
+with ScratchFolder() as folder:
     (folder / "block.png").write_bytes(b"x")
     print(folder, flush=True)
     sys.stdin.read()
@@ -33,14 +33,14 @@ def place(tmp_path, monkeypatch) -> Path:
 
 
 def test_a_folder_goes_with_its_use(place):
-    with scratch_folder() as folder:
+    with ScratchFolder() as folder:
         (folder / "deep").mkdir()
         (folder / "deep" / "file").write_bytes(b"x")
     assert list(place.iterdir()) == []
 
 
 def test_a_folder_goes_with_a_failure(place):
-    with pytest.raises(KeyError), scratch_folder() as folder:
+    with pytest.raises(KeyError), ScratchFolder() as folder:
         (folder / "file").write_bytes(b"x")
         raise KeyError
     assert list(place.iterdir()) == []
@@ -56,7 +56,8 @@ def test_what_a_killed_process_left_is_deleted_and_what_a_living_one_uses_is_not
         os.kill(child.pid, signal.SIGKILL)
         child.wait()
     assert (folder / "block.png").exists()
-    with scratch_folder() as own:
+    with ScratchFolder() as own:
+        sweep()
         assert own.exists()
         assert not folder.exists()
     assert list(place.iterdir()) == []
