@@ -83,7 +83,7 @@ class ModelPicker(QWidget):
     def import_model(self, path: Optional[Path] = None) -> ImportDialog:
         """Open the import dialog, with that file where there is one."""
         if self._dialog is None:
-            self._dialog = ImportDialog(self._canvas, self._engine, self.window())
+            self._dialog = ImportDialog(self._canvas, self._engine, self)
             self._dialog.installed.connect(self._on_installed)
         self._dialog.show()
         self._dialog.raise_()
@@ -98,7 +98,7 @@ class ModelPicker(QWidget):
         if model is None:
             return
         self._leave_view()
-        self._view = CardView(model, self._engine, self.window())
+        self._view = CardView(model, self._engine, self)
         self._view.removed.connect(self._on_removed)
         self._view.show()
 

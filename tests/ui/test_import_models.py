@@ -18,7 +18,7 @@ from fusion_mapper.ui.model_list import ModelList
 from fusion_mapper.ui.model_picker import ModelPicker
 from importing import PATIENCE, button, read
 from qgis.core import QgsRasterLayer, QgsSettings
-from qgis.PyQt.QtCore import Qt, QTimer
+from qgis.PyQt.QtCore import QEvent, Qt, QTimer
 from qgis.PyQt.QtTest import QTest
 from qgis.PyQt.QtWidgets import QApplication, QLabel, QMessageBox, QPushButton, QTextBrowser, QToolButton
 
@@ -195,4 +195,6 @@ def test_the_plugin_takes_dropped_models_until_it_is_unloaded(qtbot, window, lib
     qtbot.waitUntil(lambda: dialog.draft() is not None, timeout=PATIENCE)
     plugin.unload()
     assert window.drop_handlers == []
-    assert not dialog.isVisible()
+    # What is deleted later is deleted in the events that follow.
+    QApplication.sendPostedEvents(None, QEvent.Type.DeferredDelete)
+    assert window.mainWindow().findChild(ImportDialog, "FusionMapperImportDialog") is None
