@@ -8,6 +8,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Optional
+from weakref import WeakKeyDictionary
 
 from processing.gui.wrappers import WidgetWrapper
 from qgis.core import (
@@ -36,6 +37,8 @@ from ..toolbox.models import choose_model, installed_models
 from .processing_verdicts import ROLES, VerdictList, judge_slots
 from .wording import needs_text, tr
 
+#: Window → the models that lay in the library when it was opened: a table of many rows reads the cards once.
+_LISTED: WeakKeyDictionary[QWidget, list[Installed]] = WeakKeyDictionary()
 #: Milliseconds of quiet after which the layers of the form are looked at.
 _SETTLE = 120
 
@@ -79,7 +82,7 @@ class ModelWrapper(WidgetWrapper):
 
     def createWidget(self) -> QWidget:
         self._others: dict[str, QgsAbstractProcessingParameterWidgetWrapper] = {}
-        self._field = ModelField(self.parameterDefinition())
+        self._field = ModelField(self.parameterDefinition(), _listed_for(self.dialog))
         self._field.combo.currentIndexChanged.connect(self._on_changed)
         if self.dialogType != QgsProcessingGui.WidgetType.Standard:
             return self._field
@@ -159,8 +162,9 @@ class ModelWrapper(WidgetWrapper):
 class ModelField(QWidget):
     """The list, and the button beside it."""
 
-    def __init__(self, parameter: QgsProcessingParameterDefinition) -> None:
+    def __init__(self, parameter: QgsProcessingParameterDefinition, models: Sequence[Installed]) -> None:
         super().__init__()
+        self._models = models
         self._filter = parameter.createFileFilter()
         self.combo = QComboBox(self)
         self.combo.setObjectName("FusionMapperFormModel")
@@ -169,7 +173,7 @@ class ModelField(QWidget):
         self.combo.setMinimumContentsLength(20)
         optional = parameter.flags() & QgsProcessingParameterDefinition.Flag.FlagOptional
         self.combo.addItem(tr("None") if optional else tr("Choose a model"), "")
-        for model in installed_models():
+        for model in models:
             self._add(model)
         browse = QToolButton(self)
         browse.setObjectName("FusionMapperFormModelBrowse")
@@ -204,7 +208,7 @@ class ModelField(QWidget):
             path = choose_model(value).path
         except RequestError:
             return -1
-        known = [model.path.absolute() for model in installed_models()]
+        known = [model.path.absolute() for model in self._models]
         return known.index(path) + 1 if path in known else -1
 
     def _add(self, model: Installed) -> None:
@@ -216,6 +220,12 @@ class ModelField(QWidget):
         path, _ = QFileDialog.getOpenFileName(self, tr("Choose a Model"), "", self._filter)
         if path:
             self.choose(path)
+
+
+def _listed_for(dialog: QWidget) -> list[Installed]:
+    if dialog not in _LISTED:
+        _LISTED[dialog] = installed_models()
+    return _LISTED[dialog]
 
 
 def _context() -> QgsProcessingContext:
