@@ -14,7 +14,8 @@ from .wording import card_classes, needs_text, tr
 
 #: Beyond this many classes their number says more than their names.
 NAMED_CLASSES = 8
-_NOTICE_STYLE = "background: #fff3cd; color: #664d03; border: 1px solid #e6cf8b; border-radius: 3px; padding: 3px"
+#: A bar at the side, which stands out on light and dark without a background of its own.
+_NOTICE_STYLE = "border-left: 3px solid #c27c0e; padding: 1px 0 1px 6px"
 
 
 class CardSummary(QWidget):

@@ -39,6 +39,8 @@ _FOLDER_SETTING = "fusion_mapper/dock/model_folder"
 #: Milliseconds of quiet after which the engine looks over the card.
 _SETTLE = 400
 _SIZE = (1080, 670)
+#: Pixels that the desktop's frame around a window takes at most.
+_TITLE_BAR = 40
 
 
 class ImportDialog(QDialog):
@@ -127,7 +129,8 @@ class ImportDialog(QDialog):
         self.setObjectName("FusionMapperImportDialog")
         self.setWindowTitle(tr("Import Model"))
         self.setAcceptDrops(True)
-        self.resize(*_SIZE)
+        room = self.screen().availableGeometry()
+        self.resize(min(_SIZE[0], room.width()), min(_SIZE[1], room.height() - _TITLE_BAR))
         self._file.setObjectName("FusionMapperImportFile")
         self._file.setDialogTitle(tr("Choose a Model"))
         self._file.setFilter(tr("ONNX models (*.onnx)"))
