@@ -15,12 +15,14 @@ from ..models.card import Output, Slot
 from ..models.files import write_atomically
 from ..models.palette import class_color
 from .grid import Grid
+from .job import resolve
 from .plan import PLAN, library_versions
 from .prepare import Prepared
 from .record import RECORD, ClassArea, Figures, GridFacts, InputFacts, RunRecord
 from .sessions import SessionInfo
 from .sinks.provenance import radiometry_text, source_names
 from .sources import Facts, Source
+from .sources.raster_env import label
 from .version import ENGINE_VERSION
 
 _STATISTICS = ("mean", "std", "min", "max", "p5", "p25", "p50", "p75", "p95")
@@ -93,7 +95,7 @@ def write_record(
         settings={name: value for name, value in settings.items() if value is not None},
         areas=tuple(areas),
         attribution=tuple(found.attribution),
-        warnings=tuple(warnings),
+        warnings=tuple(_placeless(sentence, prepared) for sentence in warnings),
         files={name: _place(path, prepared.folder) for name, path in products.items()},
     )
     more = {
@@ -127,6 +129,17 @@ def _input(prepared: Prepared, slot: Slot, facts: Facts) -> InputFacts:
         radiometry=radiometry_text(spec) if spec else "",
         features=facts.details.get("features"),
     )
+
+
+def _placeless(sentence: str, prepared: Prepared) -> str:
+    """A warning that may quote GDAL, without the folders that the layers lie in: reports are sent on."""
+    specs = prepared.job.sources.values()
+    paths = {path for spec in specs for path in (spec.path, *spec.mosaic) if path}
+    paths |= {part.path for spec in specs for part in (*spec.stack, *spec.layers)}
+    for path in sorted(paths, key=len, reverse=True):
+        for spelling in (resolve(path, prepared.base), path):
+            sentence = sentence.replace(spelling, label(path))
+    return sentence
 
 
 def _finite(values: Iterable[float]) -> tuple[float, ...]:

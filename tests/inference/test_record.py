@@ -123,6 +123,20 @@ def test_the_record_names_layers_and_model_but_no_place_of_a_source(town: dict[s
     assert "secret-place" not in (tmp_path / "run" / "run.json").read_text()
 
 
+def test_a_warning_that_quotes_gdal_names_the_file_alone(shared_data: Path, tmp_path: Path) -> None:
+    place = tmp_path / "secret-place"
+    place.mkdir()
+    for part in (shared_data / "swellendam").glob("water.*"):
+        shutil.copy(part, place)
+    layers = {"layers": [{"path": str(place / "water.shp"), "tags": {"natural": "water"}}], "unreadable": "skip"}
+    imagery = {"path": str(shared_data / "swellendam" / "3420B_2010_328_RGB_LATLNG.tif")}
+    model = str(STARTERS / "landcover-rgb-1m.onnx")
+    grid = {"extent": TOWN, "native": True}
+    record = run(tmp_path / "run", {"classes": None}, {"imagery": imagery, "osm": layers}, model=model, grid=grid)
+    assert any("water.shp" in sentence and "cannot be read" in sentence for sentence in record.warnings)
+    assert "secret-place" not in (tmp_path / "run" / "run.json").read_text()
+
+
 def test_a_stack_without_a_model_has_no_figures(shared_data: Path, tmp_path: Path) -> None:
     path = shared_data / "amazon_s2" / "srtm_sen2.tif"
     slot = {"name": "dem", "role": "dem", "input": "", "channels": [{"name": "slope", "derivative": "slope"}]}
