@@ -221,6 +221,8 @@ class AreaPicker(QWidget):
     def _on_kind_changed(self) -> None:
         self._polygons.setVisible(self.kind() is AreaKind.POLYGONS)
         self._drawn.set_shown(self.kind() is AreaKind.DRAWN)
+        if self.kind() is AreaKind.POLYGONS:
+            self._polygons.prefer_selection()
         if self.kind() is not AreaKind.DRAWN:
             self._drawn.stop()
 

@@ -60,6 +60,14 @@ class PolygonChoice(QWidget):
         box = layer.boundingBoxOfSelected() if self._selected.isChecked() else layer.extent()
         return None if box.isEmpty() else QgsReferencedRectangle(box, layer.crs())
 
+    def prefer_selection(self) -> None:
+        """Offer what is selected: in the layer that stands there, else in another one."""
+        layers = [self._combo.currentLayer(), *(self._combo.layer(index) for index in range(self._combo.count()))]
+        chosen = next((layer for layer in layers if layer is not None and layer.selectedFeatureCount()), None)
+        if chosen is not None:
+            self._combo.setLayer(chosen)
+            self._selected.setChecked(True)
+
     def close_down(self) -> None:
         """Listen to no layer any more."""
         self._watch(None)

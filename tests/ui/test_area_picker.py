@@ -14,7 +14,7 @@ from qgis.core import (
     QgsRectangle,
     QgsVectorLayer,
 )
-from qgis.gui import QgsDoubleSpinBox, QgsMapToolPan, QgsRubberBand
+from qgis.gui import QgsDoubleSpinBox, QgsMapLayerComboBox, QgsMapToolPan, QgsRubberBand
 from qgis.PyQt.QtCore import QPoint, Qt
 from qgis.PyQt.QtTest import QTest
 from qgis.PyQt.QtWidgets import QAbstractButton, QLabel
@@ -162,6 +162,15 @@ def test_selected_polygons_are_the_area(picker, fields):
     assert (parameter.source.staticValue(), parameter.selectedFeaturesOnly) == (fields.id(), True)
     assert picker.extent().width() == pytest.approx(0.005, abs=1e-4)
     assert picker.parameters()["EXTENT"] is None
+
+
+def test_a_selection_is_what_is_most_likely_meant(picker, fields, buildings):
+    combo = picker.findChild(QgsMapLayerComboBox, "FusionMapperAreaLayer")
+    combo.setLayer(buildings)
+    click(picker, "Polygons")
+    assert combo.currentLayer() == fields
+    combo.setLayer(buildings)
+    assert picker.parameters()["AREA"] == buildings.id()
 
 
 def test_all_polygons_are_the_area_when_the_selection_does_not_count(qtbot, picker, fields):
