@@ -46,6 +46,7 @@ class FirstSteps(QWidget):
         project = QgsProject.instance()
         for signal in (project.layersAdded, project.layersRemoved, project.cleared, project.readProject):
             signal.connect(self._on_project_changed)
+        project.cleared.connect(self._stop_loading)
         self._on_project_changed()
 
     def focus_chain(self) -> list[QWidget]:
@@ -69,7 +70,8 @@ class FirstSteps(QWidget):
         project = QgsProject.instance()
         for signal in (project.layersAdded, project.layersRemoved, project.cleared, project.readProject):
             signal.disconnect(self._on_project_changed)
-        self._layers = self._imagery = None
+        project.cleared.disconnect(self._stop_loading)
+        self._stop_loading()
         if self._task is not None:
             self._task.cancel()
 
@@ -130,6 +132,10 @@ class FirstSteps(QWidget):
         if isinstance(layer, QgsRasterLayer) and self._imagery is None:
             self._imagery = (layer.extent(), layer.crs())
         QTimer.singleShot(0, self._load_next)
+
+    def _stop_loading(self) -> None:
+        """Open no more layers: the project that they go to is gone."""
+        self._layers = self._imagery = None
 
     def _end_loading(self) -> None:
         place, self._imagery, self._layers = self._imagery, None, None

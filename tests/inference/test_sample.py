@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import pytest
 import rasterio
+from fusion_mapper.inference.commands import find_command
 from fusion_mapper.inference.errors import Cancelled, RequestError
 from fusion_mapper.inference.events import Progress
 from fusion_mapper.inference.sample import FILES, RECORD, write_sample
@@ -40,6 +43,13 @@ def test_a_whole_scene_is_used_again_and_a_broken_one_is_not(tmp_path):
     assert not again.report["reused"]
     assert again.products == first.products
     assert (tmp_path / FILES["dem"]).is_file()
+
+
+def test_the_engine_knows_the_command(tmp_path):
+    made = find_command("sample")({"folder": str(tmp_path)}, quiet())
+    assert all(Path(path).parent == tmp_path and Path(path).is_file() for path in made.products.values())
+    with pytest.raises(RequestError, match="needs 'folder'"):
+        find_command("sample")({}, quiet())
 
 
 def test_a_cancelled_scene_leaves_nothing(tmp_path):

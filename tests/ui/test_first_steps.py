@@ -89,6 +89,19 @@ def test_the_scene_is_made_once(qtbot, dock):
 
 
 @needs_engine
+def test_a_new_project_stops_the_scene_that_is_being_opened(qtbot, dock):
+    QgsProject.instance().layersAdded.connect(QgsProject.instance().clear, Qt.ConnectionType.QueuedConnection)
+    try:
+        with qtbot.assertNotEmitted(dock.first_steps.scene_opened):
+            press(qtbot, part(dock, QPushButton, "OpenSample"))
+            qtbot.waitUntil(lambda: not dock.first_steps.working(), timeout=MADE)
+    finally:
+        QgsProject.instance().layersAdded.disconnect(QgsProject.instance().clear)
+    assert not QgsProject.instance().mapLayers()
+    assert part(dock, QPushButton, "OpenSample").isEnabled()
+
+
+@needs_engine
 def test_a_scene_that_cannot_be_written_is_told_and_can_be_tried_again(qtbot, dock):
     sample_folder().parent.mkdir(parents=True, exist_ok=True)
     sample_folder().write_text("in the way")
