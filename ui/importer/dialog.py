@@ -8,7 +8,7 @@ from typing import Any, Optional
 
 from qgis.core import QgsSettings
 from qgis.gui import QgsFileWidget, QgsMapCanvas
-from qgis.PyQt.QtCore import Qt, QTimer, pyqtSignal
+from qgis.PyQt.QtCore import QMimeData, Qt, QTimer, pyqtSignal
 from qgis.PyQt.QtGui import QDragEnterEvent, QDropEvent
 from qgis.PyQt.QtWidgets import (
     QDialog,
@@ -27,7 +27,7 @@ from ...models.card import Card, card_from_dict
 from ...toolbox.commands import EngineCommands
 from ...toolbox.engine import IsCancelled
 from ...toolbox.settings import library_folder
-from ..engine_task import EngineTask
+from ..engine_task import EngineTask, Question
 from ..widgets import ElidedLabel
 from ..wording import tr
 from .card_form import CardForm
@@ -189,7 +189,7 @@ class ImportDialog(QDialog):
         self.form.refused.connect(self._on_refused)
         self.trial.busy_changed.connect(self._show_state)
 
-    def _ask(self, what: str, question) -> EngineTask:
+    def _ask(self, what: str, question: Question) -> EngineTask:
         return EngineTask(what, question, engine=self._engine)
 
     def _forget(self) -> None:
@@ -329,7 +329,7 @@ class ImportDialog(QDialog):
         QMessageBox.warning(self, tr("Import Model"), text)
 
 
-def dropped_model(data) -> Optional[Path]:
+def dropped_model(data: Optional[QMimeData]) -> Optional[Path]:
     """The ONNX file among what is dragged; None where there is none, or more than one."""
     urls = data.urls() if data is not None and data.hasUrls() else []
     paths = [Path(url.toLocalFile()) for url in urls if url.isLocalFile()]

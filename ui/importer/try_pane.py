@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import shutil
+from collections.abc import Sequence
 from functools import partial
 from pathlib import Path
-from typing import Optional
+from typing import Callable, Optional
 
-from qgis.core import QgsProject, QgsRasterLayer, QgsReferencedRectangle
+from qgis.core import QgsMapLayer, QgsProject, QgsRasterLayer, QgsReferencedRectangle
 from qgis.gui import QgsMapCanvas
 from qgis.PyQt.QtCore import pyqtSignal
 from qgis.PyQt.QtGui import QImage
@@ -15,6 +16,7 @@ from qgis.PyQt.QtWidgets import QGroupBox, QHBoxLayout, QLabel, QProgressBar, QP
 
 from ...inference.errors import RequestError
 from ...models.card import Card
+from ...toolbox.commands import EngineCommands
 from ...toolbox.settings import default_device
 from ...toolbox.styles import style_layer
 from ..card_summary import classes_html
@@ -23,6 +25,7 @@ from ..ground import pixel_size
 from ..preflight import in_crs_of
 from ..preselect import fill_rows
 from ..slot_list import SlotList
+from ..slot_row import SlotRow
 from ..widgets import ColumnScroll
 from ..wording import card_classes, tr
 from .draft import CardDraft
@@ -35,7 +38,9 @@ class TryPane(QGroupBox):
 
     busy_changed = pyqtSignal()
 
-    def __init__(self, canvas: QgsMapCanvas, engine: object, parent: Optional[QWidget] = None) -> None:
+    def __init__(
+        self, canvas: QgsMapCanvas, engine: Optional[EngineCommands] = None, parent: Optional[QWidget] = None
+    ) -> None:
         super().__init__(tr("Try It"), parent)
         self._canvas = canvas
         self._engine = engine
@@ -74,7 +79,7 @@ class TryPane(QGroupBox):
         self._slots.show_card(None)
         self._on_choice_changed()
 
-    def rows(self) -> list[QWidget]:
+    def rows(self) -> list[SlotRow]:
         """The rows in which layers are chosen."""
         return self._slots.rows()
 
@@ -86,9 +91,7 @@ class TryPane(QGroupBox):
         """End what goes on, and delete what was made."""
         if self._task is not None:
             self._task.cancel()
-        for drawing in self._drawings:
-            drawing.stop()
-        self._drawings = []
+        self._stop_drawing()
         self._forget()
 
     def _prepare(self) -> None:
@@ -163,12 +166,14 @@ class TryPane(QGroupBox):
     def _on_clicked(self) -> None:
         if self._task is not None:
             self._task.cancel()
+            self._say("")
             return
         try:
             trial = self._make_trial()
         except RequestError as problem:
             self._say(str(problem))
             return
+        self._stop_drawing()
         self._forget()
         self.pictures.clear()
         self._legend.hide()
@@ -202,8 +207,6 @@ class TryPane(QGroupBox):
 
     def _on_ended(self) -> None:
         self._task = None
-        if self._message.text() == tr("Running the model…"):
-            self._say("")
         self._show_busy(False)
 
     def _on_tried(self, card: Card, tried: Tried) -> None:
@@ -215,7 +218,13 @@ class TryPane(QGroupBox):
         self._legend.setVisible(bool(self._legend.text()))
         self._say(" ".join(tried.warnings))
 
-    def _draw(self, layers: list, done) -> None:
+    def _stop_drawing(self) -> None:
+        for drawing in self._drawings:
+            drawing.stop()
+            drawing.deleteLater()
+        self._drawings = []
+
+    def _draw(self, layers: Sequence[QgsMapLayer], done: Callable[[QImage], None]) -> None:
         self._drawings.append(Drawing(layers, self._place, self._place.crs(), done, self))
 
     def _on_drawn(self, image: QImage) -> None:
