@@ -37,7 +37,9 @@ def judge_slots(card: Card, layers: Layers, area: Optional[QgsReferencedRectangl
         verdict = judge(slot, card, _chosen(slot, bindings, layers), area)
         if problem and f"'{slot.name}'" in problem and verdict.level is not Level.CANNOT:
             verdict = Verdict(Level.CANNOT, problem)
-        found.append((slot, verdict))
+        # What the panel asks for under Bands…, the form asks for among its advanced parameters.
+        text = verdict.text.replace(tr("Bands…"), tr("Advanced Parameters"))
+        found.append((slot, Verdict(verdict.level, text)))
     return found
 
 

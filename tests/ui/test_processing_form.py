@@ -96,6 +96,7 @@ def test_the_form_tells_what_the_slots_think_of_the_chosen_layers(open_form, qtb
     assert "Choose a layer; the model cannot work without it." not in said
     dialog.setParameters({"MODEL": "treecover-10m"})
     qtbot.waitUntil(lambda: any("alpha" in text and "nir" in text for text in verdicts(dialog)))
+    assert any("say so in Advanced Parameters" in text for text in verdicts(dialog))
 
 
 def test_the_form_says_that_there_is_no_such_model(open_form, qtbot):
