@@ -7,6 +7,7 @@ product: it tells the date. It names layers and files, and never where they lie.
 from __future__ import annotations
 
 import os
+import secrets
 from collections.abc import Callable
 from contextlib import suppress
 from pathlib import Path
@@ -120,7 +121,8 @@ def _ramps(layer: QgsMapLayer, card: Card) -> dict[str, Ramp]:
 
 def _write(path: Path, text: str) -> None:
     """Beside its name first, so that a half-written report never stands under it."""
-    draft = path.with_name(f"{path.name}.part")
+    # Of its own name: the same report may be asked for twice at once.
+    draft = path.with_name(f"{path.name}.{secrets.token_hex(4)}.part")
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
         draft.write_text(text, encoding="utf-8")

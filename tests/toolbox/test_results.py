@@ -108,6 +108,27 @@ def test_a_result_says_how_it_was_made_and_knows_its_run(
     assert captions == ["Land cover", "Confidence"]
 
 
+@pytest.mark.parametrize("product", ["confidence", "entropy", "probabilities"])
+def test_shares_run_from_nothing_to_all_whatever_the_pixels_hold(project, tmp_path, product):
+    layer = _result(product, tmp_path)
+    style_layer(layer, product, choose_model("landcover-rgb-1m").card)
+    renderer = layer.renderer()
+    assert (renderer.classificationMin(), renderer.classificationMax(), renderer.usesBands()) == (0, 1, [1])
+    low, high = (renderer.shader().rasterShaderFunction().colorRampItemList()[at].color for at in (0, -1))
+    assert high.lightness() > low.lightness() + 50
+
+
+def test_parcels_are_outlined_in_the_colour_of_boundaries(project, tmp_path):
+    card = choose_model("fields-10m").card
+    layer = _result("polygons", tmp_path)
+    style_layer(layer, "fields", card)
+    colors = {info.value: QColor(info.color) for info in card.outputs[0].classes}
+    symbol = layer.renderer().symbol().symbolLayer(0)
+    assert symbol.strokeColor() == colors[card.outputs[0].boundary]
+    assert symbol.fillColor().rgb() == colors[card.outputs[0].field].rgb()
+    assert symbol.fillColor().alpha() < 128
+
+
 def test_values_have_their_units_in_the_legend_and_nodata_is_transparent(project, tmp_path):
     card = choose_model("treecover-10m").card
     layer = _result("regression", tmp_path)
