@@ -7,7 +7,7 @@ from functools import partial
 from pathlib import Path
 from typing import Optional
 
-from qgis.core import QgsProject
+from qgis.core import Qgis, QgsMessageLog, QgsProject
 from qgis.PyQt.QtCore import QObject, QUrl, pyqtSignal
 from qgis.PyQt.QtGui import QDesktopServices
 from qgis.PyQt.QtWidgets import QMessageBox, QWidget
@@ -21,7 +21,7 @@ from .run_log import RunLog
 from .run_menu import Deed
 from .run_words import size_text
 from .runs import Run, RunModel
-from .wording import tr
+from .wording import LOG_TAG, tr
 
 
 class RunActions(QObject):
@@ -54,6 +54,7 @@ class RunActions(QObject):
             Deed.SHOW_LOG: self.show_log,
             Deed.DELETE_FOLDER: self.delete_folder,
         }
+        model.runs_loaded.connect(self._on_runs_loaded)
         model.run_ended.connect(self._on_run_ended)
         model.run_forgotten.connect(self._on_run_forgotten)
 
@@ -129,6 +130,7 @@ class RunActions(QObject):
     def close_down(self) -> None:
         """Finish what is being done, and listen no more."""
         self._files.close_down()
+        self._model.runs_loaded.disconnect(self._on_runs_loaded)
         self._model.run_ended.disconnect(self._on_run_ended)
         self._model.run_forgotten.disconnect(self._on_run_forgotten)
         for dialog in (*self._logs.values(), self._clean_up):
@@ -157,6 +159,10 @@ class RunActions(QObject):
             lambda _freed: self._model.forget(number),
             self.trouble.emit,
         )
+
+    def _on_runs_loaded(self) -> None:
+        for problem in self._model.problems:
+            QgsMessageLog.logMessage(problem, LOG_TAG, Qgis.MessageLevel.Warning)
 
     def _on_run_ended(self, number: int) -> None:
         self.measure(number)

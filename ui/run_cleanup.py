@@ -119,6 +119,8 @@ class CleanUp(QDialog):
         runs = {run.request.folder: run for run in self._model.runs()}
         for one in found:
             self._list.addTopLevelItem(_item(one, runs.get(one.folder.path)))
+        if not any(one.folder.leftovers for one in found):
+            self._whole.setChecked(True)
         self._on_kind()
 
     def _on_kind(self) -> None:

@@ -46,10 +46,7 @@ def told(run: Run) -> str:
         return run.sentence
     if run.state is RunState.INTERRUPTED:
         return run.sentence or tr("QGIS ended while it ran")
-    text = tr("{state} after {time}").format(state=state_text(run), time=seconds_text(run.seconds))
-    if run.warnings:
-        text = tr("{text}, {count} notes in the log").format(text=text, count=len(run.warnings))
-    return text
+    return ", ".join(part for part in (_end_text(run), _notes_text(run)) if part)
 
 
 def running_text(run: Run) -> str:
@@ -81,13 +78,28 @@ def row_text(run: Run) -> str:
         return told(run)
     if run.gone and run.state is RunState.FINISHED:
         return _gone_text(run)
-    notes = tr("{count} notes in its log").format(count=len(run.warnings)) if run.warnings else ""
     if run.state is RunState.FINISHED and run.on_map:
-        return notes
-    if run.state in (RunState.FINISHED, RunState.CANCELLED):
-        how = tr("{state} after {time}").format(state=state_text(run), time=seconds_text(run.seconds))
-        return DOT.join(part for part in (day_text(run), how, notes) if part)
+        return _notes_text(run)
     return DOT.join(part for part in (day_text(run), told(run)) if part)
+
+
+def _end_text(run: Run) -> str:
+    """How it ended, and after how long."""
+    if not run.seconds:
+        return tr("{state} before it began").format(state=state_text(run))
+    return tr("{state} after {time}").format(state=state_text(run), time=seconds_text(run.seconds))
+
+
+def _notes_text(run: Run) -> str:
+    """How many warnings its log has; empty for none."""
+    count = len(run.warnings)
+    return (
+        ""
+        if not count
+        else tr("1 note in the log")
+        if count == 1
+        else tr("{count} notes in the log").format(count=count)
+    )
 
 
 def _gone_text(run: Run) -> str:
@@ -111,8 +123,12 @@ def stopping() -> str:
 def rate_text(rate: float) -> str:
     """Pixels a second as people say it."""
     if rate >= 1e6:
-        return tr("{number} Mpx/s").format(number=f"{rate / 1e6:.2g}")
-    return tr("{number} kpx/s").format(number=f"{max(rate, 1) / 1e3:.2g}")
+        return tr("{number} Mpx/s").format(number=_short(rate / 1e6))
+    return tr("{number} kpx/s").format(number=_short(rate / 1e3))
+
+
+def _short(number: float) -> str:
+    return f"{number:.1f}" if number < 10 else f"{number:.0f}"
 
 
 def size_text(size: int) -> str:

@@ -74,8 +74,7 @@ class RunModel(QObject):
         if not run.resumable:
             return
         run.request = request_on(run.request)
-        if run.way is not Way.REPEAT:
-            run.way = Way.RESUME if can_resume(run.request.folder) else Way.LAYERS
+        run.way = _way_on(run)
         run.sentence, run.state, run.here, run.gone = "", RunState.WAITING, True, False
         self._runs[number] = self._runs.pop(number)
         self._enqueue(run)
@@ -284,6 +283,13 @@ def _problem(run: Run, algorithm: Optional[QgsProcessingAlgorithm]) -> str:
     if missing:
         return tr("The project lacks {layers}; load what is missing and try again.").format(layers=", ".join(missing))
     return ""
+
+
+def _way_on(run: Run) -> Way:
+    """How a run goes on: by its own job where it got that far."""
+    if can_resume(run.request.folder):
+        return Way.RESUME
+    return Way.REPEAT if run.origin else Way.LAYERS
 
 
 def _repeated_text(missing: list[str]) -> str:

@@ -58,7 +58,7 @@ def main() -> None:
 
 def tell(run) -> None:
     """Speak once blocks are finished."""
-    if run.progress is not None and run.progress.stage == "mapping" and run.progress.done > 0:
+    if any(run.request.folder.glob("blocks/*.npz")):
         sys.stdout.write("mapping\n")
         sys.stdout.flush()
 

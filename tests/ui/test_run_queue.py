@@ -12,6 +12,7 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
+from fusion_mapper.inference.events import Progress
 from fusion_mapper.models.card import read_sidecar
 from fusion_mapper.models.library import STARTERS
 from fusion_mapper.toolbox.algorithms.base import is_temporary, temporary_folder
@@ -45,7 +46,7 @@ CLIP = (20.5200, -34.0340, 20.5222, -34.0322)
 TOWN = (20.5180, -34.0390, 20.5260, -34.0320)
 PATIENCE = 120_000
 #: The same numbers on every machine, and small blocks.
-STEADY = {"DEVICE": "onnxruntime-cpu", "WORKERS": 1, "MEMORY": 64, "TILE": 128}
+STEADY = {"DEVICE": "onnxruntime-cpu", "WORKERS": 3, "MEMORY": 64, "TILE": 128}
 
 
 class Desk(QWidget):
@@ -143,16 +144,33 @@ def ended(qtbot, desk: Desk, number: int, state: RunState = RunState.FINISHED) -
 def mapping(qtbot, desk: Desk, number: int) -> Run:
     """The run, once it has finished blocks and is still at work."""
     run = desk.runs.run(number)
-    qtbot.waitUntil(lambda: bool(run.progress and run.progress.done), timeout=PATIENCE)
+    qtbot.waitUntil(lambda: any(run.request.folder.glob("blocks/*.npz")), timeout=PATIENCE)
     assert run.state is RunState.RUNNING
     return run
 
 
-def engines() -> list[int]:
-    found = subprocess.run(
-        ["ps", "-ww", "-o", "pid=,args=", "--ppid", str(os.getpid())], capture_output=True, text=True
-    )
+def go_on(qtbot, desk: Desk, name: str, number: int) -> Run:
+    """Press the button with which a run goes on, and wait for its end: it must have used its finished blocks again."""
+    heard: list[Progress] = []
+    desk.runs.event_heard.connect(lambda _number, event: heard.append(event))
+    button(desk, name, number).click()
+    run = ended(qtbot, desk, number)
+    # The engine first tells how many pixels were there already.
+    first = next(event for event in heard if isinstance(event, Progress) and event.stage == "mapping")
+    assert first.done > 0
+    return run
+
+
+def engines(parent: int = os.getpid()) -> list[int]:
+    """The engines of a process."""
+    found = subprocess.run(["ps", "-ww", "-o", "pid=,args=", "--ppid", str(parent)], capture_output=True, text=True)
     return [int(line.split()[0]) for line in found.stdout.splitlines() if "inference" in line]
+
+
+def alive(pid: int) -> bool:
+    """Whether the process still does something; one that nobody has buried does not."""
+    found = subprocess.run(["ps", "-o", "stat=", "-p", str(pid)], capture_output=True, text=True)
+    return bool(found.stdout.strip()) and not found.stdout.startswith("Z")
 
 
 def deed(desk: Desk, name: str, number: int) -> QAction:
@@ -231,10 +249,7 @@ def test_closing_in_mid_run_ends_the_engine_and_the_run_goes_on_at_the_next_star
     assert text(second, 1) == "Interrupted by closing QGIS"
     # The layers are not needed to go on.
     QgsProject.instance().clear()
-    button(second, "Resume", 1).click()
-    kept = mapping(qtbot, second, 1).progress.done
-    assert kept > 0
-    run = ended(qtbot, second, 1)
+    run = go_on(qtbot, second, "Resume", 1)
     assert products(run.request.folder) == undisturbed
     assert set(run.results) >= {"CLASSES", "CONFIDENCE", "FOLDER", "ATTRIBUTION"}
 
@@ -261,13 +276,14 @@ def test_a_run_whose_qgis_was_killed_goes_on_at_the_next_start(
     command = [sys.executable, script, repository_root, json.dumps(parameters), folder, *names]
     with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as held:
         assert held.stdout.readline() == "mapping\n"
+        (engine,) = engines(held.pid)
         os.kill(held.pid, signal.SIGKILL)
+    qtbot.waitUntil(lambda: not alive(engine), timeout=PATIENCE)
     assert not (folder / "classes.tif").exists()
     desk = open_desk()
     (run,) = desk.runs.runs()
     assert (run.state, run.title, text(desk, 1)) == (RunState.INTERRUPTED, "Held", "QGIS ended while it ran")
-    button(desk, "Resume", 1).click()
-    ended(qtbot, desk, 1)
+    go_on(qtbot, desk, "Resume", 1)
     assert products(folder) == undisturbed
 
 
@@ -278,8 +294,7 @@ def test_a_run_whose_engine_was_killed_is_told_and_retried(qtbot, desk, request_
         os.kill(pid, signal.SIGKILL)
     run = ended(qtbot, desk, 1, RunState.FAILED)
     assert "signal 9" in text(desk, 1)
-    button(desk, "Retry", 1).click()
-    ended(qtbot, desk, 1)
+    go_on(qtbot, desk, "Retry", 1)
     assert products(run.request.folder) == undisturbed
 
 
@@ -288,8 +303,7 @@ def test_a_cancelled_run_goes_on_where_it_was(qtbot, desk, request_for, undistur
     mapping(qtbot, desk, 1)
     button(desk, "Cancel", 1).click()
     run = ended(qtbot, desk, 1, RunState.CANCELLED)
-    deed(desk, "Resume", 1).trigger()
-    ended(qtbot, desk, 1)
+    go_on(qtbot, desk, "Resume", 1)
     assert products(run.request.folder) == undisturbed
 
 
@@ -297,6 +311,7 @@ def test_a_run_that_never_started_is_resumed_from_its_layers_or_says_which_it_la
     desk.runs.start(request_for("first", TOWN))
     desk.runs.start(request_for("second"))
     button(desk, "Cancel", 2).click()
+    assert text(desk, 2) == "Cancelled before it began"
     mapping(qtbot, desk, 1)
     button(desk, "Cancel", 1).click()
     ended(qtbot, desk, 1, RunState.CANCELLED)
@@ -541,6 +556,26 @@ def test_clean_up_lists_folders_keeps_what_is_in_use_and_deletes_the_rest(qtbot,
     assert not free.request.folder.exists()
     assert (mixed.request.folder / "notes.txt").read_text() == "mine"
     assert products(shown.request.folder)
+
+
+def test_clean_up_frees_what_an_unfinished_run_left_and_keeps_its_results(qtbot, desk, request_for):
+    desk.runs.start(request_for("left", TOWN))
+    run = mapping(qtbot, desk, 1)
+    button(desk, "Cancel", 1).click()
+    ended(qtbot, desk, 1, RunState.CANCELLED)
+    folder = run.request.folder
+    assert list((folder / "blocks").glob("*.npz"))
+    desk.findChild(QToolButton, "FusionMapperRunsCleanUp").click()
+    listed = desk.findChild(QTreeWidget, "FusionMapperCleanUpList")
+    qtbot.waitUntil(lambda: listed.topLevelItemCount() == 1, timeout=PATIENCE)
+    listed.topLevelItem(0).setCheckState(0, Qt.CheckState.Checked)
+    desk.findChild(QPushButton, "FusionMapperCleanUpDelete").click()
+    told = desk.findChild(QLabel, "FusionMapperCleanUpText")
+    qtbot.waitUntil(lambda: "freed" in told.text(), timeout=PATIENCE)
+    assert not list((folder / "blocks").glob("*.npz"))
+    assert (folder / "run.job.json").is_file()
+    button(desk, "Resume", 1).click()
+    ended(qtbot, desk, 1)
 
 
 def test_a_second_window_of_the_profile_leaves_a_run_alone(qtbot, open_desk, request_for):
