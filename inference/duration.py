@@ -1,4 +1,4 @@
-"""How long a run will take, from the time that one batch and two windows take on the live session and the layers."""
+"""How long a run will take, from the time that one batch and one window take on the live session and the layers."""
 
 from __future__ import annotations
 
@@ -7,8 +7,7 @@ import math
 import os
 import time
 from collections import Counter
-from collections.abc import Callable, Mapping
-from functools import partial
+from collections.abc import Callable
 
 import numpy as np
 
@@ -21,24 +20,24 @@ from .kept import Kept, Opened
 from .lattice import alignment
 from .prepare import Prepared
 from .sessions import tile_shapes
-from .sources import Source
+from .sources import Context
 
 #: Seconds a pixel to write a class raster, one float band, and polygons, on one core of 2023.
 _CLASS_SECONDS, _FLOAT_SECONDS, _VECTOR_SECONDS = 6e-8, 2e-7, 6e-7
 _FLOAT = np.dtype(np.float32).itemsize
-#: Sides of the two windows whose reading is timed: two, because a window has a cost of its own, its halo above all.
-_SIDES = (192, 512)
+#: Longest side of the window whose reading is timed. A smaller one would be mostly halo, a larger one take too long.
+_SIDE = 768
 #: Cells along a tile's side, and along the longest side of the grid, at which the share of an area is counted.
 _CELLS, _MOST_CELLS = 8, 2048
 
 
-def seconds_of(prepared: Prepared, sources: Mapping[str, Source], kept: Kept, checkpoint: Callable[[], None]) -> float:
+def seconds_of(prepared: Prepared, context: Context, kept: Kept, checkpoint: Callable[[], None]) -> float:
     """Seconds from the first block to the last product; what is measured for it is `kept`.
 
     On a CPU the model and the readers share the cores, so their times add up; on a GPU the longer one counts.
     `checkpoint` is called between measurements; what it raises ends them.
     """
-    reading, writing = _reading_seconds(prepared, sources, kept, checkpoint), _writing_seconds(prepared)
+    reading, writing = _reading_seconds(prepared, context, kept), _writing_seconds(prepared)
     if not prepared.runs_model or prepared.model is None:
         return reading + writing
     checkpoint()
@@ -49,15 +48,12 @@ def seconds_of(prepared: Prepared, sources: Mapping[str, Source], kept: Kept, ch
     return (running + reading if shared else max(running, reading)) + writing
 
 
-def _reading_seconds(
-    prepared: Prepared, sources: Mapping[str, Source], kept: Kept, checkpoint: Callable[[], None]
-) -> float:
+def _reading_seconds(prepared: Prepared, context: Context, kept: Kept) -> float:
     """All blocks with their halos, by as many readers as there are workers and cores for them."""
-    a_window, a_pixel = kept.reading(_layers_key(prepared), lambda: _measure_reading(prepared, sources, checkpoint))
+    a_pixel = kept.reading(_layers_key(prepared), lambda: _measure_reading(prepared, context))
     rows, cols = _along(prepared, prepared.layout.height), _along(prepared, prepared.layout.width)
-    pixels = sum(span for span, _ in rows) * sum(span for span, _ in cols)
     readers = min(prepared.job.compute.workers or DEFAULT_WORKERS, os.cpu_count() or 1, prepared.layout.count)
-    return (prepared.layout.count * a_window + pixels * a_pixel) / readers
+    return sum(span for span, _ in rows) * sum(span for span, _ in cols) * a_pixel / readers
 
 
 def _writing_seconds(prepared: Prepared) -> float:
@@ -110,23 +106,25 @@ def _batch_seconds(prepared: Prepared, opened: Opened) -> float:
     return opened.batch_seconds
 
 
-def _measure_reading(
-    prepared: Prepared, sources: Mapping[str, Source], checkpoint: Callable[[], None]
-) -> tuple[float, float]:
-    """Seconds for a window, and for each of its pixels, in the middle of the grid."""
-    times = {}
-    for side in _SIDES:
-        checkpoint()
-        window = _middle(prepared, side)
-        read = partial(read_block, prepared.card, sources, prepared.grid, window, window)
-        times[window.height * window.width] = _timed(read)
-    return _line_through(times)
+def _measure_reading(prepared: Prepared, context: Context) -> float:
+    """Seconds a pixel to read as much as a block needs, or a good part of it, in the middle of the grid."""
+    side = min(_SIDE, max(span for span, _ in _along(prepared, prepared.layout.height)))
+    window = _middle(prepared, side)
+    # Opened anew: whoever has looked at these layers before has left pixels in their caches.
+    sources = prepared.open_sources(context)
+    try:
+        seconds = _timed(lambda: read_block(prepared.card, sources, prepared.grid, window, window))
+    finally:
+        for source in sources.values():
+            source.close()
+    return seconds / (window.height * window.width)
 
 
 def _layers_key(prepared: Prepared) -> str:
     """What the time of reading depends on."""
     grid = prepared.grid
-    about = (encode(prepared.job.sources), prepared.card.name, grid.crs, [f"{size:.3g}" for size in grid.gsd])
+    pixel = [f"{size:.3g}" for size in grid.gsd]
+    about = (encode(prepared.job.sources), prepared.card.name, grid.crs, pixel, prepared.layout.side)
     return json.dumps(about, sort_keys=True, default=str)
 
 
@@ -135,15 +133,6 @@ def _middle(prepared: Prepared, side: int) -> Window:
     height, width = min(side, grid.height), min(side, grid.width)
     window = Window((grid.height - height) // 2, (grid.width - width) // 2, height, width)
     return window.aligned(alignment(prepared.card))
-
-
-def _line_through(times: Mapping[int, float]) -> tuple[float, float]:
-    """Seconds a window and seconds a pixel, from the seconds of windows of so many pixels; neither is negative."""
-    small, large = min(times), max(times)
-    a_pixel = (times[large] - times[small]) / (large - small) if large > small else 0.0
-    if a_pixel <= 0:
-        return 0.0, times[large] / large
-    return max(times[small] - a_pixel * small, 0.0), a_pixel
 
 
 def _timed(work: Callable[[], object]) -> float:

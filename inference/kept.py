@@ -42,7 +42,7 @@ class Kept:
     def __init__(self, models: int = 16, sessions: int = 2) -> None:
         self._models: OrderedDict[Path, tuple[Stamp, LoadedModel]] = OrderedDict()
         self._sessions: OrderedDict[tuple[Any, ...], Opened] = OrderedDict()
-        self._readings: OrderedDict[str, tuple[float, float]] = OrderedDict()
+        self._readings: OrderedDict[str, float] = OrderedDict()
         self._room = models, sessions
 
     def model(self, path: Path) -> LoadedModel:
@@ -74,8 +74,8 @@ class Kept:
         self._sessions[key] = kept
         return kept
 
-    def reading(self, layers: str, measure: Callable[[], tuple[float, float]]) -> tuple[float, float]:
-        """Seconds a window and a pixel that reading these layers takes; measured where it is not known."""
+    def reading(self, layers: str, measure: Callable[[], float]) -> float:
+        """Seconds a pixel that reading these layers takes; measured where it is not known."""
         if layers not in self._readings:
             self._readings[layers] = measure()
             _make_room(self._readings, _READINGS)

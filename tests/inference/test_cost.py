@@ -10,11 +10,14 @@ import pyogrio
 import pytest
 import shapely
 from fusion_mapper.inference.check import check_job
+from fusion_mapper.inference.duration import seconds_of
 from fusion_mapper.inference.errors import Cancelled
 from fusion_mapper.inference.events import Progress
 from fusion_mapper.inference.job import Area, Compute, GridSpec, Job, Outputs, Source, VectorLayer
 from fusion_mapper.inference.kept import Kept
+from fusion_mapper.inference.prepare import prepare
 from fusion_mapper.inference.run import run_job
+from fusion_mapper.inference.sources import Context
 from fusion_mapper.inference.voice import Voice
 from fusion_mapper.models.library import STARTERS
 from tiny_models import imagery_slot, save_pooled
@@ -88,9 +91,11 @@ def test_the_time_is_told_when_asked_for_and_grows_with_the_area(job: Job, tmp_p
 def test_what_was_measured_is_kept_and_told_again(job: Job, tmp_path: Path) -> None:
     """A second measurement would hardly be the same to the last digit."""
     kept = Kept()
-    first = report(job, tmp_path, kept, timed=True)["seconds"]
-    assert report(job, tmp_path, kept, timed=True)["seconds"] == first
-    assert report(job, tmp_path, Kept(), timed=True)["seconds"] != first
+    prepared = prepare(job, tmp_path, print, kept)
+    context = Context(tmp_path, prepared.folder, print)
+    first = seconds_of(prepared, context, kept, lambda: None)
+    assert seconds_of(prepared, context, kept, lambda: None) == first
+    assert seconds_of(prepared, context, Kept(), lambda: None) != first
 
 
 def test_an_area_of_few_tiles_takes_less_time(job: Job, tmp_path: Path) -> None:
