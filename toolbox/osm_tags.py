@@ -30,6 +30,8 @@ _NAMES = (
     (r"forest|wood|wald", "landuse", ("forest",)),
     (r"farm|field|crop|acker", "landuse", ("farmland",)),
 )
+#: Keys of which any value is the same kind of thing; a farm's ``landuse`` is no reservoir's.
+_ONE_KIND = ("highway", "railway", "waterway", "building")
 
 
 @dataclass(frozen=True)
@@ -80,7 +82,8 @@ def guess_tags(vector: VectorInput, rules: Sequence[TagRule]) -> Optional[dict[s
             continue
         drawn = [rule for rule in rules if rule.key == key and _accepts(rule, vector)]
         value = next((value for value in ordinary for rule in drawn if not rule.values or value in rule.values), None)
-        value = value or next((rule.values[0] for rule in drawn if rule.values), None)
+        if value is None and key in _ONE_KIND:
+            value = next((rule.values[0] for rule in drawn if rule.values), None)
         if value:
             return {key: value}
     return None

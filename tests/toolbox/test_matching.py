@@ -163,6 +163,15 @@ def test_a_layer_that_no_channel_draws_is_left_out(vector, raster):
     assert "'places' has none of the attributes building, highway" in " ".join(found.warnings)
 
 
+def test_farms_are_no_reservoirs(vector, raster):
+    water = OsmRecipe((TagRule("natural", ("water",)), TagRule("landuse", ("reservoir", "basin"), ("polygon",))))
+    slot = Slot("osm", "osm", (Channel("water", osm=water),), "x", missing="fill")
+    given = Given((raster("loon_lake/landsat.tif"),), (vector("swellendam/farms_33S.shp", "farms"),))
+    found = match(card(imagery(), slot), given)
+    assert "osm" not in found.bindings
+    assert "'farms' has none of the attributes landuse, natural" in " ".join(found.warnings)
+
+
 def test_layers_bound_by_name_come_first(raster):
     dates = card(imagery(RGBN, "spring"), imagery(RGBN, "summer"))
     both = raster("inn_valley_s2/inference-img.tif")
