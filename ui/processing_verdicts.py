@@ -64,7 +64,18 @@ def _chosen(slot: Slot, bindings: Mapping[str, Binding], layers: Layers) -> Chos
     else:
         every = [layer for name, role in ROLES.items() if role == slot.role for layer in layers.get(name, ())]
     rasters = tuple(layer for layer in every if isinstance(layer, QgsRasterLayer))
-    return Chosen(rasters, tuple(layer for layer in every if layer not in rasters))
+    vectors = tuple(layer for layer in every if layer not in rasters)
+    return Chosen(rasters, vectors, _stacked_bands(bindings.get(slot.name), rasters))
+
+
+def _stacked_bands(
+    binding: Optional[Binding], rasters: Sequence[QgsRasterLayer]
+) -> tuple[tuple[QgsRasterLayer, int], ...]:
+    """Layer and band of each channel, where the layers' bands follow one another; elsewhere each has all channels."""
+    if binding is None or not binding.stacked:
+        return ()
+    layers = {layer.id(): layer for layer in rasters}
+    return tuple((layers[plain.id], band) for plain, bands in zip(binding.rasters, binding.bands) for band in bands)
 
 
 class VerdictList(QWidget):

@@ -12,6 +12,7 @@ from fusion_mapper.models.library import Installed
 from fusion_mapper.ui.band_dialog import BandDialog
 from fusion_mapper.ui.preflight import Level
 from fusion_mapper.ui.preselect import fill_rows
+from fusion_mapper.ui.processing_verdicts import judge_slots
 from fusion_mapper.ui.request import make_request
 from fusion_mapper.ui.result_picker import ResultPicker
 from fusion_mapper.ui.slot_list import SlotList
@@ -257,3 +258,9 @@ def test_the_rows_fit_a_narrow_panel(qtbot, slots, imagery, add):
     fill_rows(slots.rows())
     slots.judge(None)
     assert slots.minimumSizeHint().width() <= 313
+
+
+def test_the_toolboxs_form_knows_a_stack_too(imagery, add):
+    layers = add(*(f"laos_s2/{name}.tif" for name in ("B02", "B03", "B04", "B08")))
+    ((_, verdict),) = judge_slots(imagery(), {"IMAGERY": layers}, None)
+    assert verdict.level is Level.FITS
