@@ -47,11 +47,15 @@ class Assembler:
         """
         heads = [(n, output, sorted(wanted_of(output, self._prepared.products))) for n, output in self._heads()]
         asides = self._asides()
-        total = len(asides) + sum(len(wanted) for _, _, wanted in heads)
+        # Each head's figures are counted besides, which takes a while too.
+        total = len(asides) + sum(len(wanted) + bool(wanted) for _, _, wanted in heads)
         for name, spec in asides.items():
             self._tell(total)
             self._written[name] = self._raster(self._prepared.products[name], spec, name)
         for number, output, wanted in heads:
+            if wanted:
+                self._tell(total)
+                self._report(number, output)
             for name in wanted:
                 self._tell(total)
                 path, key = self._place(name, output)
@@ -120,4 +124,4 @@ class Assembler:
             yield window, np.nan_to_num(values, nan=FLOAT_NODATA) if array == "stack" else values
 
     def _tell(self, total: int) -> None:
-        self._voice.say(Progress(len(self._written), total, STAGE))
+        self._voice.say(Progress(len(self._written) + len(self._reports), total, STAGE))
