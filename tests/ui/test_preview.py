@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import sys
 import tempfile
 from pathlib import Path
 
@@ -18,12 +19,16 @@ from fusion_mapper.ui.runs import RunState
 from qgis.core import (
     QgsCoordinateReferenceSystem,
     QgsFeatureRequest,
+    QgsRasterLayer,
     QgsRectangle,
     QgsReferencedRectangle,
 )
 from qgis.gui import QgsFileWidget
 from qgis.PyQt.QtCore import Qt
 from qgis.PyQt.QtWidgets import QAbstractButton, QLabel
+
+sys.path.insert(0, str(Path(__file__).parents[1] / "toolbox"))
+from tile_server import TileServer
 
 LANDCOVER = STARTERS / "landcover-rgb-1m.onnx"
 #: West, south, east, north in degrees: about 300 m × 300 m with buildings.
@@ -162,6 +167,20 @@ def test_memory_layers_are_staged_as_in_a_run(qtbot, dock, project, roads, tempo
     assert settled(qtbot, dock) is PreviewState.SHOWN
     assert dock.preview.overlay.count() > 0
     assert traces(temporary) == []
+
+
+def test_a_map_service_is_drawn_as_in_a_run(qtbot, dock, project, aerial, temporary):
+    server = TileServer()
+    project.removeMapLayer(aerial.id())
+    project.addMapLayer(QgsRasterLayer(server.uri, "Tiles", "wms"))
+    dock.slots.rows()[0].choose(project.mapLayersByName("Tiles"))
+    qtbot.waitUntil(button(dock, "PreviewButton").isEnabled, timeout=PATIENCE)
+    button(dock, "PreviewButton").click()
+    assert settled(qtbot, dock) is PreviewState.SHOWN
+    assert dock.preview.overlay.count() > 0
+    assert server.asked
+    assert traces(temporary) == []
+    server.close()
 
 
 def test_the_preview_needs_imagery_in_view_whatever_the_area_is(qtbot, dock, window):
