@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib.util
 import json
 import sys
 from pathlib import Path
@@ -10,10 +11,14 @@ import numpy as np
 import onnx
 from onnx import TensorProto, helper, numpy_helper
 
-TESTS = Path(__file__).resolve().parents[1]
-sys.path[:0] = [str(TESTS), str(TESTS / "support")]
+ROOT = Path(__file__).resolve().parents[2]
+# As tests/conftest.py does it, which needs pytest; an engine's own environment has none.
+_SPEC = importlib.util.spec_from_file_location(
+    "fusion_mapper", ROOT / "__init__.py", submodule_search_locations=[str(ROOT)]
+)
+sys.modules["fusion_mapper"] = importlib.util.module_from_spec(_SPEC)
+sys.path.insert(0, str(ROOT / "tests" / "support"))
 
-import conftest  # noqa: E402, F401 - it registers the package's name
 from fusion_mapper.models.mlm import card_to_item  # noqa: E402
 from onnx_graphs import save_classifier, save_graph, two_class_card  # noqa: E402
 
