@@ -170,6 +170,19 @@ def test_refused_parameters_are_told_and_the_next_run_starts(qtbot, dock, tmp_pa
     assert ended(qtbot, dock, 2).state is RunState.FINISHED
 
 
+def test_a_run_that_outlives_its_project_waits_to_be_added_to_the_next(qtbot, dock, project):
+    dock.findChild(QRadioButton, "FusionMapperAreaWhole").click()
+    button(dock, "RunButton").click()
+    qtbot.waitUntil(lambda: dock.runs.run(1).percent > 0, timeout=PATIENCE)
+    project.clear()
+    assert ended(qtbot, dock).state is RunState.FINISHED
+    assert project.layerTreeRoot().findGroups() == []
+    button(dock, "RunAddToMap_1").click()
+    (group,) = project.layerTreeRoot().findGroups()
+    assert [node.name() for node in group.findLayers()] == ["Polygons", "Map"]
+    assert not button(dock, "RunAddToMap_1").isVisible()
+
+
 def test_an_ended_run_can_be_taken_out_of_the_list(qtbot, dock):
     button(dock, "RunButton").click()
     ended(qtbot, dock)
