@@ -86,8 +86,7 @@ class ResultDesk(QObject):
         Where the folder is gone, what a layer `kept` of them is shown.
         """
         if folder in self._panels:
-            self._panels[folder].raise_()
-            self._panels[folder].activateWindow()
+            self._bring_forward(folder)
             return
         self._start(
             tr("Reading the summary"), lambda _: _record(folder, kept), lambda record: self._show(folder, record)
@@ -99,7 +98,7 @@ class ResultDesk(QObject):
         self._start(
             tr("Writing the report"),
             lambda is_cancelled: write_report(folder, None, context, is_cancelled),
-            lambda path: QDesktopServices.openUrl(QUrl.fromLocalFile(str(path))),
+            self._open,
         )
 
     def working(self) -> bool:
@@ -118,7 +117,7 @@ class ResultDesk(QObject):
             action.deleteLater()
         for panel in list(self._panels.values()):
             panel.close()
-        for task in self._tasks:
+        for task in list(self._tasks):
             task.cancel()
 
     def _action(self, name: str, text: str, icon: str, deed: Callable[[], None]) -> QAction:
@@ -155,6 +154,10 @@ class ResultDesk(QObject):
         QgsApplication.taskManager().addTask(task)
 
     def _show(self, folder: Path, record: RunRecord) -> None:
+        if folder in self._panels:
+            # It was asked for twice before it was read.
+            self._bring_forward(folder)
+            return
         if not record.areas:
             self._say(tr("This run made no map of a model, so there is nothing to sum up."))
             return
@@ -164,6 +167,14 @@ class ResultDesk(QObject):
         panel.destroyed.connect(lambda: self._panels.pop(folder, None))
         self._panels[folder] = panel
         panel.show()
+
+    def _bring_forward(self, folder: Path) -> None:
+        self._panels[folder].raise_()
+        self._panels[folder].activateWindow()
+
+    def _open(self, path: Path) -> None:
+        if not QDesktopServices.openUrl(QUrl.fromLocalFile(str(path))):
+            self._say(tr("No program of this system opens the report; it is {path}.").format(path=path))
 
     def _save(self, path: Path, text: str) -> None:
         # The mark at the front tells spreadsheets that it is UTF-8.

@@ -161,7 +161,10 @@ def test_the_table_is_saved_for_any_program(qtbot, panel, tmp_path, monkeypatch,
     assert sum(float(row["Share"]) for row in rows[:-1]) == pytest.approx(1, abs=1e-5)
 
 
-def test_a_summary_that_is_open_is_not_opened_twice(qtbot, window, panel, desk, finished):
+def test_a_summary_is_not_opened_twice(qtbot, window, layer, desk, finished):
+    desk.show_summary(Path(finished["FOLDER"]))
+    desk.show_summary(Path(finished["FOLDER"]))
+    panel = opened(qtbot, window)
     desk.show_summary(Path(finished["FOLDER"]))
     qtbot.waitUntil(lambda: not desk.working(), timeout=PATIENCE)
     assert window.mainWindow().findChildren(SummaryPanel) == [panel]
@@ -169,12 +172,23 @@ def test_a_summary_that_is_open_is_not_opened_twice(qtbot, window, panel, desk, 
 
 def test_the_report_is_written_and_opened(qtbot, window, layer, finished, monkeypatch):
     asked = []
-    monkeypatch.setattr(result_desk.QDesktopServices, "openUrl", lambda url: asked.append(Path(url.toLocalFile())))
+    monkeypatch.setattr(
+        result_desk.QDesktopServices, "openUrl", lambda url: asked.append(Path(url.toLocalFile())) or True
+    )
     window.active_layer = layer
     action(window, "Report").trigger()
     qtbot.waitUntil(lambda: bool(asked), timeout=PATIENCE)
     assert asked == [Path(finished["FOLDER"]) / "report.html"]
     assert "Land cover" in asked[0].read_text(encoding="utf-8")
+
+
+def test_where_nothing_opens_a_page_its_place_is_told(qtbot, window, layer, finished, monkeypatch):
+    monkeypatch.setattr(result_desk.QDesktopServices, "openUrl", lambda _url: False)
+    window.active_layer = layer
+    action(window, "Report").trigger()
+    bar = window.messageBar()
+    qtbot.waitUntil(lambda: bar.currentItem() is not None, timeout=PATIENCE)
+    assert str(Path(finished["FOLDER"]) / "report.html") in bar.currentItem().text()
 
 
 def test_a_project_that_was_moved_with_its_runs_finds_them(qtbot, window, layer, project, finished, tmp_path):
