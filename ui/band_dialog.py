@@ -95,7 +95,7 @@ class BandDialog(QDialog):
             return raster.name
         if raster is self._main:
             return band_text(band)
-        return tr("{layer}, band {band}").format(layer=raster.name, band=band_text(band))
+        return tr("{layer}, {band}").format(layer=raster.name, band=band_text(band))
 
     def _radiometry_combo(self) -> QComboBox:
         combo = QComboBox(self)
@@ -103,7 +103,6 @@ class BandDialog(QDialog):
         combo.setToolTip(tr("What is done to the layer's numbers before the model's own scaling"))
         for radiometry in RADIOMETRIES:
             combo.addItem(tr(radiometry.title), radiometry.name)
-        keep_narrow(combo)
         return combo
 
     def _lay_out(self) -> None:
@@ -146,10 +145,10 @@ def channel_text(channel: Channel) -> str:
 def band_text(band: Band) -> str:
     """A band's number, with the name or colour and the wavelength that its file tells."""
     plain = band.color if band.color not in ("undefined", "gray", "palette") else ""
-    parts = [str(band.number), band.name or plain]
-    if band.wavelength is not None:
-        parts.append(_micrometres(band.wavelength))
-    return DOT.join(part for part in parts if part)
+    said = [band.name or plain, "" if band.wavelength is None else _micrometres(band.wavelength)]
+    if not any(said):
+        return tr("Band {number}").format(number=band.number)
+    return DOT.join(part for part in (str(band.number), *said) if part)
 
 
 def _micrometres(value: float) -> str:

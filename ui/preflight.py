@@ -124,9 +124,9 @@ def _judge_bands(slot: Slot, raster: RasterInput) -> Verdict:
         return Verdict(
             Level.NOTE, tr("{layer} has {has} bands; the first is taken.").format(layer=raster.name, has=has)
         )
-    text = tr("{layer} has {has} bands; {bands} are taken as {names}. Choose others in Bands… if that is wrong.")
+    text = tr("Bands {bands} of {has} are taken as {names}; set others in Bands…")
     numbers = ", ".join(str(band) for _, band in taken.bands)
-    return Verdict(Level.NOTE, text.format(layer=raster.name, has=has, bands=numbers, names=names))
+    return Verdict(Level.NOTE, text.format(has=has, bands=numbers, names=names))
 
 
 def _judge_radiometry(slot: Slot, chosen: Chosen, raster: RasterInput) -> Verdict:

@@ -131,7 +131,7 @@ def test_a_band_of_another_layer_can_be_chosen(slots, imagery, add, open_dialog)
     row = slots.rows()[0]
     row.choose([scene])
     dialog = open_dialog(row)
-    choose(dialog, "FusionMapperBand_3", "inference-img, band 4")
+    choose(dialog, "FusionMapperBand_3", "inference-img, Band 4")
     dialog.accept()
     assert row.chosen().slot_lines("imagery") == [f"imagery={scene.id()}:4,3,2", f"imagery={rest.id()}:4"]
     assert row.layers() == [scene, rest]
@@ -152,7 +152,7 @@ def test_guessed_bands_are_told_until_they_are_confirmed(slots, imagery, add, op
     row = slots.rows()[0]
     row.choose([scene])
     slots.judge(None)
-    assert "1, 2, 3 are taken as red, green, blue. Choose others in Bands…" in row.verdict.text
+    assert row.verdict.text == "Bands 1, 2, 3 of 4 are taken as red, green, blue; set others in Bands…"
     dialog = open_dialog(row)
     choose(dialog, "FusionMapperBand_0", "4 · Landsat_8_RGB_4")
     dialog.accept()
@@ -226,7 +226,7 @@ def test_a_layer_that_goes_takes_its_bands_along(slots, imagery, add, project, o
     row = slots.rows()[0]
     row.choose([scene])
     dialog = open_dialog(row)
-    choose(dialog, "FusionMapperBand_3", "inference-img, band 4")
+    choose(dialog, "FusionMapperBand_3", "inference-img, Band 4")
     dialog.accept()
     project.removeMapLayer(rest.id())
     assert row.layers() == [scene]
