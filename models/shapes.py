@@ -10,7 +10,7 @@ import math
 import threading
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
-from functools import cache
+from functools import cache, lru_cache
 from pathlib import Path
 from typing import Any
 
@@ -97,7 +97,14 @@ def _known_shape(value: onnx.ValueInfoProto) -> Shape | None:
 
 
 def _by_trial(graph: Graph, input_shapes: Mapping[str, Shape]) -> dict[str, Shape]:
-    return {name: tuple(np.shape(answer)) for name, answer in try_out(graph, input_shapes, fill=0).items()}
+    facts = graph.path.stat()
+    return dict(_tried(graph.path, facts.st_mtime_ns, facts.st_size, tuple(sorted(input_shapes.items()))))
+
+
+@lru_cache(maxsize=64)
+def _tried(path: Path, _changed: int, _size: int, shapes: tuple[tuple[str, Shape], ...]) -> dict[str, Shape]:
+    """Remembered, because a card that is being completed is looked over at every change, and large graphs are slow."""
+    return {name: tuple(np.shape(answer)) for name, answer in try_out(read_graph(path), dict(shapes), fill=0).items()}
 
 
 def try_out(graph: Graph, input_shapes: Mapping[str, Shape], fill: float | None = None) -> dict[str, Array]:
