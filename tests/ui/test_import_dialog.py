@@ -285,6 +285,19 @@ def test_a_taken_name_is_asked_about(qtbot, dialog, library, samples):
     assert [model.card.title for model in list_models(library)] == ["Another title"]
 
 
+@pytest.mark.parametrize("name", ["..", "a/b", "end.", "two words"])
+def test_a_name_that_is_no_folder_is_refused_beside_its_field(qtbot, dialog, samples, name):
+    read(qtbot, dialog, samples / "two_outputs_softmax_bsx2x512x512.onnx")
+    write(dialog, "Name", name)
+    settle(qtbot, dialog)
+    assert note(dialog, "name").startswith("The name in the library begins")
+    assert not button(dialog, "Install").isEnabled()
+    write(dialog, "Name", "two-classes_2.1")
+    settle(qtbot, dialog)
+    assert note(dialog, "name") == ""
+    assert button(dialog, "Install").isEnabled()
+
+
 def answer(qtbot, text: str) -> None:
     """Press a button of the question that is about to come."""
 

@@ -14,6 +14,8 @@ from ...inference.errors import RequestError
 from ...models.card import Card, Channel, ClassInfo, Slot, card_from_dict
 from ..wording import tr
 
+#: What a model's folder in the library may be called.
+NAME = re.compile(r"\w([\w.-]{0,78}\w)?")
 _INDEX = re.compile(r"slots\[(\d+)\]")
 
 
@@ -108,6 +110,8 @@ class CardDraft(QObject):
             return fault
         if self._problems:
             return self._problems[0]["text"]
+        if not NAME.fullmatch(self.card.name):
+            return _name_sentence()
         count = len(self.card.blocking)
         if count == 1:
             return tr("One field is still open; it is marked with ○.")
@@ -118,6 +122,8 @@ class CardDraft(QObject):
         problems = [one["text"] for one in self._problems if _covers(field, one["field"])]
         if problems:
             return Note(Weight.NEEDED, " ".join(problems))
+        if field == "name" and not NAME.fullmatch(self.card.name):
+            return Note(Weight.NEEDED, _name_sentence())
         remarks = [one["text"] for one in self._remarks if _covers(field, one["field"])]
         if not self.is_unknown(field):
             return Note(Weight.ASSUMED, " ".join(remarks)) if remarks else Note()
@@ -188,6 +194,10 @@ def _moved(field: str, index: int, added: int) -> str:
 def _covers(field: str, place: str) -> bool:
     """Whether what was said about `place` belongs beside `field`."""
     return bool(place) and (place == field or place.startswith((field + ".", field + "[")))
+
+
+def _name_sentence() -> str:
+    return tr("The name in the library begins and ends with a letter or digit; inside, _, - and . may stand as well.")
 
 
 def _sentence(name: str) -> str:

@@ -6,16 +6,12 @@ from dataclasses import replace
 from functools import partial
 from typing import Optional
 
-from qgis.PyQt.QtCore import QRegularExpression, QSignalBlocker
-from qgis.PyQt.QtGui import QRegularExpressionValidator
+from qgis.PyQt.QtCore import QSignalBlocker
 from qgis.PyQt.QtWidgets import QLineEdit, QSpinBox, QWidget
 
 from ..wording import tr
 from .draft import CardDraft
 from .fields import FieldForm, OptionalNumber
-
-#: What a model's folder in the library may be called.
-_NAME = QRegularExpression(r"[\w.-]{1,80}", QRegularExpression.PatternOption.UseUnicodePropertiesOption)
 
 
 class ModelForm(FieldForm):
@@ -28,7 +24,7 @@ class ModelForm(FieldForm):
         self._name = QLineEdit(card.name, self)
         self._gsd = OptionalNumber(tr("As the imagery"), 100000, 3, " m", self)
         self._gsd.set_number(card.gsd)
-        self._name.setValidator(QRegularExpressionValidator(_NAME, self))
+        self._name.setMaxLength(80)
         self._lay_out()
         self._gsd.changed.connect(self._on_gsd)
         take_texts(draft, (self._title, "title"), (self._name, "name"))
