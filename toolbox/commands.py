@@ -8,6 +8,7 @@ People who type it also get a line in the parser of ``inference/cli.py``.
 from __future__ import annotations
 
 import json
+from abc import ABC, abstractmethod
 from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any, Optional
@@ -19,7 +20,7 @@ OnEvent = Callable[[Event], None]
 IsCancelled = Callable[[], bool]
 
 
-class EngineCommands:
+class EngineCommands(ABC):
     """The engine's commands.
 
     Every method takes a `folder` for what the command needs to write down, tells the engine's events to `on_event` on
@@ -91,8 +92,8 @@ class EngineCommands:
         """Versions and devices, in the result's `report`."""
         return self._ask("doctor", {}, folder, on_event, is_cancelled)
 
+    @abstractmethod
     def _ask(
         self, command: str, request: Mapping[str, Any], folder: Path, on_event: OnEvent, is_cancelled: IsCancelled
     ) -> Result:
-        """Ask `command` with the fields of `request`, which become one JSON object of any size."""
-        raise NotImplementedError
+        """Ask `command` with the fields of `request`, which become one JSON object of up to 16 MiB."""
