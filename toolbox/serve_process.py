@@ -53,7 +53,7 @@ class Asked:
 
 
 class ServeProcess:
-    """One engine process that serves; it is of no more use once it is `gone`.
+    """One engine process that serves; it is of no more use once it is `gone`, and nothing of it is left once `over`.
 
     Requests are worked off in the order in which they were sent, so the oldest that has no answer is the one at work,
     and the one that an unexpected end is put down to.
@@ -64,7 +64,7 @@ class ServeProcess:
 
     def __init__(self, command: list[str]) -> None:
         self.command = command
-        self.gone = False
+        self.gone, self.over = False, False
         self._folder = ScratchFolder()
         self._log = self._folder.path / "engine.log"
         self._numbers = itertools.count(1)
@@ -164,6 +164,7 @@ class ServeProcess:
             self._process.stdin.close()
         self._process.stdout.close()
         self._folder.delete()
+        self.over = True
 
     def _ended(self) -> int:
         """The exit code of a process that says no more; one that stays all the same is killed."""

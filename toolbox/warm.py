@@ -43,6 +43,7 @@ class WarmEngine(EngineCommands):
         self._python, self._program = python, program
         self._grace, self._idle = grace, idle
         self._process: Optional[ServeProcess] = None
+        self._started: list[ServeProcess] = []
         self._timer: Optional[threading.Timer] = None
         self._closed = False
         self._turn = threading.Lock()
@@ -52,6 +53,10 @@ class WarmEngine(EngineCommands):
         self._closed = True
         # Whoever starts a process at this moment holds the lock, which is not to be waited for on the GUI thread.
         threading.Thread(target=self._retire, name=_ENDING, daemon=True).start()
+
+    def working(self) -> bool:
+        """True while a process, or what it leaves behind, has not gone; after `close_down` that takes up to 5 s."""
+        return any(not process.over for process in self._started)
 
     def _ask(
         self, command: str, request: Mapping[str, Any], folder: Path, on_event: OnEvent, is_cancelled: IsCancelled
@@ -111,6 +116,7 @@ class WarmEngine(EngineCommands):
         if old is not None and not old.gone and (old.command == command or old.busy):
             return old
         self._process = ServeProcess(command)
+        self._started = [process for process in self._started if not process.over] + [self._process]
         if old is not None:
             threading.Thread(target=old.stop, args=(Lost(_CLOSED),), name=_ENDING, daemon=True).start()
         return self._process

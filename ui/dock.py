@@ -331,7 +331,7 @@ class FusionDock(QgsDockWidget):
         clock = QElapsedTimer()
         clock.start()
         parts = (self.runs, self.engine, self.model, self.first_steps, self.preview, self.result_desk, self.check)
-        while any(part.working() for part in parts) and clock.elapsed() < FAREWELL:
+        while any(part.working() for part in (*parts, self.warm)) and clock.elapsed() < FAREWELL:
             loop.processEvents(QEventLoop.ProcessEventsFlag.ExcludeUserInputEvents, SETTLE)
 
 

@@ -264,6 +264,7 @@ def test_closing_leaves_nobody_waiting_and_no_process(serving, tmp_path, pool):
     for question in asked:
         with pytest.raises(Cancelled):
             question.result(PATIENCE)
+    wait_until(lambda: not engine.working())
     gone(serving.pids[0])
     with pytest.raises(Cancelled):
         engine.doctor(tmp_path, deaf, never)
