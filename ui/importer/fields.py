@@ -7,8 +7,9 @@ from typing import Optional
 
 from qgis.gui import QgsDoubleSpinBox
 from qgis.PyQt.QtCore import Qt, pyqtSignal
-from qgis.PyQt.QtWidgets import QGridLayout, QGroupBox, QHBoxLayout, QLabel, QPushButton, QWidget
+from qgis.PyQt.QtWidgets import QComboBox, QGridLayout, QGroupBox, QHBoxLayout, QLabel, QPushButton, QWidget
 
+from ..layer_choice import keep_narrow
 from ..wording import tr
 from .draft import CardDraft, Weight
 
@@ -87,6 +88,8 @@ class FieldForm(QGroupBox):
         widget.setObjectName("FusionMapperImport" + name)
         widget.setToolTip(hint)
         widget.setAccessibleName(label.replace("&", ""))
+        if isinstance(widget, QComboBox):
+            keep_narrow(widget)
         title = QLabel(label, self)
         title.setBuddy(widget)
         row = self._grid.rowCount()

@@ -12,6 +12,8 @@ from qgis.PyQt.QtWidgets import QTextBrowser, QWidget
 
 from ..wording import tr
 
+#: Pixels below which file names are broken into pieces.
+_WIDTH = 200
 #: Letters of a hash that tell two files apart at a glance.
 _SHORT_HASH = 12
 
@@ -24,6 +26,7 @@ class FileFacts(QTextBrowser):
         self.setObjectName("FusionMapperImportFacts")
         self.setAccessibleName(tr("What the file is"))
         self.setOpenLinks(False)
+        self.setMinimumWidth(_WIDTH)
         self.setTabChangesFocus(True)
 
     def show_report(self, path: Path, report: Mapping[str, Any], remarks: Sequence[str] = ()) -> None:
