@@ -9,7 +9,6 @@ from typing import Any, Optional
 
 from qgis.core import (
     QgsMapLayer,
-    QgsProcessingContext,
     QgsProcessingFeatureSourceDefinition,
     QgsProject,
     QgsReferencedRectangle,
@@ -21,7 +20,6 @@ from ..inference.errors import FusionMapperError
 from ..inference.events import Event
 from ..models.card import Slot
 from ..toolbox import runs
-from ..toolbox.algorithms.map import MapAlgorithm
 from ..toolbox.commands import EngineCommands, IsCancelled
 from ..toolbox.kept_values import layers_in
 from ..toolbox.lookahead import Lookahead, look_ahead
@@ -30,6 +28,7 @@ from ..toolbox.radiometry import ROLES, STORED, Radiometry, remedy, suits
 from ..toolbox.scratch import ScratchFolder
 from .engine_task import QuietQuestion
 from .preflight import FITS, Level, Verdict, coverage_verdict
+from .request import plain_request
 from .run_state import RunRequest
 from .wording import tr
 
@@ -149,20 +148,6 @@ def _check(
 
 def _deaf(_event: Event) -> None:
     """What a check warns of is in its report."""
-
-
-def plain_request(request: RunRequest) -> runs.RunRequest:
-    """The run that the request's parameters describe, in plain values, as the algorithm itself reads them.
-
-    Raises:
-        FusionMapperError: where layers, model and settings do not go together.
-    """
-    context = QgsProcessingContext()
-    context.setProject(QgsProject.instance())
-    collected = MapAlgorithm().create().collect(request.parameters, context)
-    names = [name for name, product in BY_NAME.items() if request.parameters.get(product.parameter)]
-    outputs = runs.Outputs("", dict.fromkeys(names))
-    return collected.as_request(request.model, request.card, outputs, context.transformContext())
 
 
 def verdicts(plain: runs.RunRequest, ahead: Lookahead, report: Mapping[str, Any]) -> dict[str, Verdict]:

@@ -12,22 +12,21 @@ from functools import partial
 from pathlib import Path
 from typing import Literal, Optional
 
-from qgis.core import QgsProcessingContext, QgsProject, QgsRectangle, QgsReferencedRectangle
+from qgis.core import QgsProject, QgsRectangle, QgsReferencedRectangle
 from qgis.gui import QgsMapCanvas
 from qgis.PyQt.QtCore import QElapsedTimer, QObject, pyqtSignal
 from qgis.PyQt.QtGui import QImage
 
 from ..inference.errors import FusionMapperError
 from ..inference.events import Block, Event
-from ..inference.job import Outputs
 from ..models.card import Card
 from ..toolbox import runs
-from ..toolbox.algorithms.map import MapAlgorithm
 from ..toolbox.commands import EngineCommands, IsCancelled
 from ..toolbox.products import possible_products
 from .block_overlay import BlockOverlay, read_picture
 from .engine_task import EngineTask
 from .ground import rectangle_size
+from .request import plain_request
 from .run_state import RunRequest
 from .wording import metres_text, tr
 
@@ -76,7 +75,7 @@ class Preview(QObject):
         middle = middle_of(area, gsd)
         self.text = preview_text(middle, area)
         try:
-            plain = plain_request(request, middle)
+            plain = preview_request(request, middle)
         except FusionMapperError as problem:
             self._end(PreviewState.FAILED, str(problem))
             return
@@ -211,21 +210,19 @@ class _Listener:
             self._signals.drawn.emit(event, read_picture(event.picture))
 
 
-def plain_request(request: RunRequest, extent: QgsReferencedRectangle) -> runs.RunRequest:
+def preview_request(request: RunRequest, extent: QgsReferencedRectangle) -> runs.RunRequest:
     """The same model, layers and settings on another extent, with one product; its folder is still to be named.
 
     Raises:
         FusionMapperError: where layers, model and settings do not go together.
     """
-    parameters = {**request.parameters, "EXTENT": extent, "AREA": None}
-    context = QgsProcessingContext()
-    context.setProject(QgsProject.instance())
-    algorithm = MapAlgorithm().create()
-    collected = algorithm.collect(parameters, context)
-    outputs = Outputs("", {_product(request.card): None}, threshold=collected.outputs.threshold)
-    plain = collected.as_request(request.model, request.card, outputs, context.transformContext())
-    compute = plain.compute
-    return replace(plain, compute=replace(compute, block=BLOCK, tile=compute.tile or _tile(request.card)))
+    plain = plain_request(replace(request, parameters={**request.parameters, "EXTENT": extent, "AREA": None}))
+    compute, card = plain.compute, request.card
+    return replace(
+        plain,
+        outputs=replace(plain.outputs, products={_product(card): None}),
+        compute=replace(compute, block=BLOCK, tile=compute.tile or _tile(card)),
+    )
 
 
 def _tile(card: Card) -> Optional[int]:
