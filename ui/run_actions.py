@@ -148,10 +148,11 @@ class RunActions(QObject):
             return text.format(layers=", ".join(layers), folder=folder)
         return ""
 
-    def _on_answered(self, number: int, button: int) -> None:
-        self._question.deleteLater()
-        self._question = None
-        if button != QMessageBox.StandardButton.Yes:
+    def _on_answered(self, number: int, _code: int) -> None:
+        question, self._question = self._question, None
+        question.deleteLater()
+        # The signal's own number is an enumeration in Qt 5 and none in Qt 6.
+        if question.standardButton(question.clickedButton()) != QMessageBox.StandardButton.Yes:
             return
         folder = self._model.run(number).request.folder
         self._files.ask(

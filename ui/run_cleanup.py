@@ -228,7 +228,7 @@ def _item(one: _Found, run: Optional[Run]) -> QTreeWidgetItem:
     item.setData(0, Qt.ItemDataRole.UserRole, one)
     item.setCheckState(0, Qt.CheckState.Unchecked)
     for column in (_SIZE_COLUMN, _LEFT_COLUMN):
-        item.setTextAlignment(column, int(Qt.AlignmentFlag.AlignRight | Qt.AlignmentFlag.AlignVCenter))
+        item.setTextAlignment(column, Qt.AlignmentFlag.AlignRight | Qt.AlignmentFlag.AlignVCenter)
     return item
 
 

@@ -144,7 +144,9 @@ class _LowScroll(ColumnScroll):
     def _wanted(self) -> int:
         column = self.widget()
         width = self.viewport().width()
-        return column.heightForWidth(width) if column.hasHeightForWidth() else column.sizeHint().height()
+        high = column.heightForWidth(width) if column.hasHeightForWidth() else column.sizeHint().height()
+        # The border of a theme's style sheet, which the frame's width does not tell.
+        return high + max(0, self.height() - self.viewport().height())
 
 
 def _heading(text: str, parent: QWidget) -> QLabel:

@@ -79,6 +79,8 @@ def log_text(run: Run, engine: str) -> str:
         head.append(session.reason)
     head.append(tr("Model: {path}").format(path=run.request.model))
     head.append(tr("Folder: {path}").format(path=run.request.folder))
+    if run.project:
+        head.append(tr("Project: {path}").format(path=run.project))
     parts = [(tr("Messages"), run.messages), (tr("Warnings"), run.warnings), (tr("Engine"), engine.splitlines())]
     blocks = ["\n".join([title, *lines]) for title, lines in parts if lines]
     return "\n\n".join(["\n".join(line for line in head if line), *blocks])

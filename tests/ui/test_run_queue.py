@@ -509,7 +509,7 @@ def test_the_log_holds_what_was_said_and_can_be_copied(qtbot, desk, request_for)
 
 
 def answer(desk: Desk, yes: bool) -> None:
-    question = desk.findChild(QMessageBox, "FusionMapperDeleteFolder")
+    (question,) = (box for box in desk.findChildren(QMessageBox, "FusionMapperDeleteFolder") if box.isVisible())
     kind = QMessageBox.StandardButton.Yes if yes else QMessageBox.StandardButton.Cancel
     question.button(kind).click()
 
