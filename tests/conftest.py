@@ -16,6 +16,21 @@ _HOME = tempfile.TemporaryDirectory(prefix="fusion-mapper-home-")
 os.environ.update(XDG_CONFIG_HOME=f"{_HOME.name}/config", XDG_DATA_HOME=f"{_HOME.name}/data")
 
 
+def _move_profile() -> None:
+    """Give this process a QGIS profile of its own; pytest-qgis keeps one in the checkout for all."""
+    if "pytest_qgis" not in sys.modules:
+        return
+    from qgis.core import QgsApplication
+    from qgis.PyQt.QtCore import QSettings
+
+    profile = f"{_HOME.name}/profile/"
+    QSettings.setPath(QSettings.Format.IniFormat, QSettings.Scope.UserScope, profile)
+    QgsApplication.qgisSettingsDirPath = staticmethod(lambda: profile)
+
+
+_move_profile()
+
+
 def _register_package() -> None:
     """Make the checkout importable as ``fusion_mapper``, whatever its folder is called."""
     if "fusion_mapper" in sys.modules:

@@ -11,8 +11,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Generic, Optional, TypeVar
 
-from qgis.core import QgsSettings
-from qgis.PyQt.QtCore import QStandardPaths
+from qgis.core import QgsApplication, QgsSettings
 
 Value = TypeVar("Value", str, int, bool)
 PREFIX = "fusion_mapper/"
@@ -58,7 +57,7 @@ SETTINGS = (ENGINE_PYTHON, LIBRARY_FOLDER, OUTPUT_FOLDER, DEVICE, MEMORY_CEILING
 
 def data_folder() -> Path:
     """Where the profile keeps what Fusion Mapper stores: models, runs, the sample scene."""
-    return Path(QStandardPaths.writableLocation(QStandardPaths.StandardLocation.AppDataLocation)) / "fusion_mapper"
+    return Path(QgsApplication.qgisSettingsDirPath()) / "fusion_mapper"
 
 
 def library_folder() -> Path:
