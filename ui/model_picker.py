@@ -43,6 +43,7 @@ class ModelPicker(QWidget):
         self._engine = engine
         self._dialog: Optional[ImportDialog] = None
         self._view: Optional[CardView] = None
+        self._opened: list[Installed] = []
         self._combo = ModelList(self)
         self._info = QToolButton(self)
         self._import = QToolButton(self)
@@ -111,10 +112,13 @@ class ModelPicker(QWidget):
             self._combo.setCurrentIndex(self._combo.index_of(model.path))
 
     def reload(self) -> None:
-        """Read the library again, whose folder may be another one."""
+        """Read the library again, whose folder may be another one; files that were opened stay in the list."""
         chosen = self._combo.current()
+        installed = installed_models()
+        known = {model.path for model in installed}
+        opened = [model for model in self._opened if model.path not in known and model.path.is_file()]
         self._combo.blockSignals(True)
-        self._combo.set_models(installed_models())
+        self._combo.set_models([*installed, *opened])
         self._combo.blockSignals(False)
         if self._combo.current() != chosen:
             self._on_index_changed(self._combo.currentIndex())
@@ -131,6 +135,8 @@ class ModelPicker(QWidget):
         return any(part is not None and part.working() for part in (self._dialog, self._view))
 
     def _select(self, model: Installed) -> None:
+        if self._combo.index_of(model.path) < 0:
+            self._opened.append(model)
         index = self._combo.put(model)
         self.by_itself = False
         if index == self._combo.currentIndex():

@@ -173,6 +173,18 @@ def test_a_file_without_a_card_goes_to_the_import_dialog(qtbot, picker, window, 
     assert picker.model() == before
 
 
+def test_a_file_with_a_card_stays_chosen_when_the_library_is_read_again(picker, tmp_path):
+    path = tmp_path / "mine.onnx"
+    shutil.copy(STARTER, path)
+    shutil.copy(STARTER.with_suffix(".json"), path.with_suffix(".json"))
+    picker.open_file(path)
+    picker.reload()
+    assert picker.model().path == path
+    path.unlink()
+    picker.reload()
+    assert picker.model().path != path
+
+
 def test_only_model_files_are_taken_from_what_is_dropped(tmp_path):
     model, image = tmp_path / "Model.ONNX", tmp_path / "image.tif"
     for path in (model, image):
