@@ -24,7 +24,7 @@ from ..toolbox import runs
 from ..toolbox.commands import EngineCommands, IsCancelled
 from ..toolbox.products import possible_products
 from .block_overlay import BlockOverlay, read_picture
-from .engine_task import EngineTask
+from .engine_task import QuietQuestion
 from .ground import rectangle_size
 from .request import plain_request
 from .run_state import RunRequest
@@ -66,7 +66,7 @@ class Preview(QObject):
         """Seconds from the start to the first picture."""
         self._engine = engine
         self._work: Optional[_Work] = None
-        self._ending: set[EngineTask] = set()
+        self._ending: set[QuietQuestion] = set()
         QgsProject.instance().cleared.connect(self.clear)
 
     def start(self, request: RunRequest, area: QgsReferencedRectangle, gsd: Optional[float]) -> None:
@@ -152,7 +152,7 @@ class Preview(QObject):
         if work is self._work:
             self._work = None
             if self.state is PreviewState.WORKING:
-                # Cancelled from QGIS's own list of tasks.
+                # Cancelled by the engine's own end.
                 self._end(PreviewState.SHOWN if self.overlay.count() else PreviewState.NONE, self.text)
 
     def _end(self, state: PreviewState, text: str) -> None:
@@ -161,7 +161,7 @@ class Preview(QObject):
 
 
 class _Signals(QObject):
-    """Carries what the task's thread hears to the panel's."""
+    """Carries what is heard on the question's thread to the panel's."""
 
     drawn = pyqtSignal(object, QImage)
     progressed = pyqtSignal(float)
@@ -175,7 +175,8 @@ class _Work:
         self.signals = _Signals()
         self.clock = QElapsedTimer()
         self.clock.start()
-        self.task = EngineTask(tr("Preview"), partial(_map, request, self.signals), engine)
+        # Quiet: the panel tells of it, and QGIS would lay a message over the very map that is previewed.
+        self.task = QuietQuestion(partial(_map, request, self.signals), engine)
 
 
 def _map(
