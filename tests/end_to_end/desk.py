@@ -150,6 +150,10 @@ class Desk(QObject):
         inside = self._find(name).findChildren(QWidget)
         return {"names": sorted({_name(widget) for widget in inside if _takes_keyboard(widget)})}
 
+    def ask_page(self, name: str) -> dict:
+        """The text of a browser or of an area of text."""
+        return {"text": self._find(name).toPlainText()}
+
     def ask_nameless(self, name: str) -> dict:
         """Buttons without a text that lack a name for screen readers or a tooltip, and fields that nothing names."""
         root = self._find(name)

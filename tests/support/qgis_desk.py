@@ -7,6 +7,7 @@ import os
 import shutil
 import socket
 import subprocess
+import sys
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -127,6 +128,18 @@ class Qgis:
             spot = {axis: start[axis] + (end[axis] - start[axis]) * part // 10 for axis in ("x", "y")}
             self._point_at(spot)
         self._run("xdotool", "mouseup", "1")
+
+    def drop_file(self, path: Path, target: str) -> None:
+        """Drag a file from a window of another program onto a widget, as from a file manager."""
+        program = [sys.executable, str(DESK.with_name("drag_source.py")), str(path), "10", "400", "240", "60"]
+        environment = {**self.environment, "QT_QPA_PLATFORM": "xcb"}
+        with subprocess.Popen(program, env=environment, stdout=subprocess.PIPE, text=True) as source:
+            try:
+                assert source.stdout.readline() == "shown\n"
+                self.drag({"x": 60, "y": 430}, self.ask("where", name=target))
+                assert source.stdout.readline() == "dropped\n", "QGIS did not take what was dropped on it"
+            finally:
+                source.terminate()
 
     def write(self, text: str) -> None:
         """Type a text into whatever has the keyboard."""
