@@ -111,7 +111,7 @@ class Window:
 @pytest.fixture(autouse=True)
 def profile(monkeypatch, tmp_path) -> Path:
     """Data folder of a profile that this test has for itself: what one test's dock remembers, the next must not see."""
-    monkeypatch.setenv("XDG_DATA_HOME", str(tmp_path / "profile"))
+    monkeypatch.setattr(QgsApplication, "qgisSettingsDirPath", staticmethod(lambda: f"{tmp_path}/profile/"))
     return tmp_path / "profile"
 
 
