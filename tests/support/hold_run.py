@@ -1,6 +1,6 @@
 """A QGIS that starts a run and then waits to be killed.
 
-``hold_run.py CHECKOUT PARAMETERS FOLDER ORGANIZATION APPLICATION``: the parameters are those of the algorithm as JSON,
+``hold_run.py CHECKOUT PARAMETERS FOLDER PROFILE``: the parameters are those of the algorithm as JSON,
 in which layers are objects of names and files; they are loaded into the project. Prints ``mapping`` once the first
 blocks are finished.
 """
@@ -14,7 +14,7 @@ from pathlib import Path
 
 from qgis.core import QgsApplication, QgsProject, QgsRasterLayer, QgsVectorLayer
 
-ROOT, PARAMETERS, FOLDER, ORGANIZATION, APPLICATION = sys.argv[1:]
+ROOT, PARAMETERS, FOLDER, PROFILE = sys.argv[1:]
 
 
 def load(files: dict[str, str]) -> list[str]:
@@ -28,11 +28,8 @@ def load(files: dict[str, str]) -> list[str]:
 
 def main() -> None:
     """Start the run and speak of its first blocks."""
-    application = QgsApplication([], True)
+    application = QgsApplication([], True, PROFILE)
     application.initQgis()
-    # The profile's data folder is named after them.
-    QgsApplication.setOrganizationName(ORGANIZATION)
-    QgsApplication.setApplicationName(APPLICATION)
     spec = importlib.util.spec_from_file_location(
         "fusion_mapper", Path(ROOT) / "__init__.py", submodule_search_locations=[ROOT]
     )

@@ -19,6 +19,7 @@ from fusion_mapper.toolbox.provider import FusionMapperProvider
 from qgis.core import QgsApplication, QgsCoordinateReferenceSystem, QgsProject, QgsRasterLayer, QgsVectorLayer
 from qgis.gui import QgsMapCanvas, QgsMessageBar
 from qgis.PyQt.QtWidgets import QDockWidget, QMainWindow
+from run_desk import CLIP, PATIENCE, RunDesk, run_request
 
 
 class Window:
@@ -212,3 +213,39 @@ def landcover() -> Card:
         ),
         outputs=(Output("logits", "semantic-segmentation", classes, "softmax"),),
     )
+
+
+@pytest.fixture
+def open_desk(qtbot, provider, project):
+    """Opens a desk once the runs of earlier sessions are listed; as often as a profile is opened."""
+    opened: list[RunDesk] = []
+
+    def open_one() -> RunDesk:
+        desk = RunDesk()
+        opened.append(desk)
+        with qtbot.waitSignal(desk.runs.runs_loaded, timeout=PATIENCE):
+            desk.show()
+        return desk
+
+    yield open_one
+    for desk in opened:
+        desk.close_down(qtbot)
+        desk.hide()
+        desk.deleteLater()
+
+
+@pytest.fixture
+def desk(open_desk) -> RunDesk:
+    """A desk in a fresh profile."""
+    return open_desk()
+
+
+@pytest.fixture
+def request_for(aerial, elevation, roads, tmp_path):
+    """Builds a request for a piece of the real layers."""
+
+    def build(name: str, box=CLIP):
+        folder = tmp_path / "runs" / name
+        return run_request(name, folder, box, imagery=[aerial], osm=[roads], dem=elevation)
+
+    return build
