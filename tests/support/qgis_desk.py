@@ -101,9 +101,10 @@ class Qgis:
         self.wait_for("drawn")
 
     def open_dock(self) -> str:
-        """Open the dock with its button; what its engine says of itself."""
-        self.click("FusionMapperToggleDock")
-        self.wait_for("dock", shown=True)
+        """Open the dock with its button, unless QGIS has opened it again; what its engine says of itself."""
+        if not self.ask("state", name="FusionMapperDock")["shown"]:
+            self.click("FusionMapperToggleDock")
+            self.wait_for("dock", shown=True)
         return self.until("FusionMapperEngine", text="Engine ready")["text"]
 
     def forget_events(self) -> None:
