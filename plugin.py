@@ -17,12 +17,12 @@ if TYPE_CHECKING:
     from qgis.gui import QgisInterface
 
     from .ui.dock import FusionDock
-    from .ui.drop_handler import ModelDropHandler
-    from .ui.options_page import OptionsFactory
+    from .ui.models.drop_handler import ModelDropHandler
+    from .ui.options.page import OptionsFactory
 
 ICON = Path(__file__).parent / "resources" / "icon.svg"
 #: With what Processing's windows ask for parameters of these kinds; imported when one is opened.
-FORM_WIDGETS = {"model": "processing_model.ModelWidget", "imagery": "processing_imagery.ImageryWidget"}
+FORM_WIDGETS = {"model": "processing.model.ModelWidget", "imagery": "processing.imagery.ImageryWidget"}
 MENU = "Fusion Mapper"  # the plugin's name, which is not translated
 
 
@@ -78,14 +78,14 @@ class FusionMapperPlugin:
         self._iface.addPluginToRasterMenu(MENU, self._action)
 
     def _add_options(self) -> None:
-        from .ui.options_page import OptionsFactory
+        from .ui.options.page import OptionsFactory
 
         self._options = OptionsFactory()
         self._options.settings_changed.connect(self._dock.take_settings)
         self._iface.registerOptionsWidgetFactory(self._options)
 
     def _add_drops(self) -> None:
-        from .ui.drop_handler import ModelDropHandler
+        from .ui.models.drop_handler import ModelDropHandler
 
         self._drops = ModelDropHandler(self._dock.model.import_model)
         self._iface.registerCustomDropHandler(self._drops)

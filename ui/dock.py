@@ -13,28 +13,28 @@ from qgis.PyQt.QtWidgets import QHBoxLayout, QLabel, QPushButton, QVBoxLayout, Q
 
 from ..toolbox.results import add_run_to_project
 from ..toolbox.warm import WarmEngine
-from .area_picker import AreaPicker
+from .area.picker import AreaPicker
 from .dock_tools import DockTools
-from .engine_check import EngineCheck
-from .engine_line import EngineLine
 from .first_steps import SAMPLE_MODEL, FirstSteps, StarterHint
-from .live_blocks import LiveBlocks
-from .model_picker import ModelPicker
-from .options_page import PAGE
-from .preflight import Verdict
-from .preselect import fill_rows
-from .preview import Preview, PreviewState
-from .preview_bar import PreviewButton, PreviewLine
+from .inputs.engine_check import EngineCheck
+from .inputs.preflight import Verdict
+from .inputs.preselect import fill_rows
+from .inputs.slot_list import SlotList
+from .models.picker import ModelPicker
+from .options.page import PAGE
+from .preview.bar import PreviewButton, PreviewLine
+from .preview.live_blocks import LiveBlocks
+from .preview.preview import Preview, PreviewState
 from .request import make_request
-from .result_desk import ResultDesk
-from .result_picker import ResultPicker
-from .run_actions import RunActions
-from .run_banner import RunBanner
-from .run_list import RunList
-from .runs import RunModel, RunRequest, RunState
-from .slot_list import SlotList
-from .widgets import ColumnScroll, WheelGuard
-from .wording import tr
+from .results.desk import ResultDesk
+from .results.picker import ResultPicker
+from .runs.actions import RunActions
+from .runs.banner import RunBanner
+from .runs.list import RunList
+from .runs.model import RunModel, RunRequest, RunState
+from .shared.engine_line import EngineLine
+from .shared.widgets import ColumnScroll, WheelGuard
+from .shared.wording import tr
 
 #: Milliseconds of quiet after which changes of map, layers and choices are looked at together.
 SETTLE = 120

@@ -9,7 +9,7 @@ from qgis.PyQt.QtGui import QDesktopServices
 from qgis.PyQt.QtWidgets import QHBoxLayout, QToolButton, QWidget
 
 from ..toolbox.help import help_url
-from .wording import theme_icon, tr
+from .shared.wording import theme_icon, tr
 
 
 class DockTools(QWidget):

@@ -15,8 +15,8 @@ from ..models.library import STARTERS, Installed
 from ..toolbox.commands import EngineCommands
 from ..toolbox.engine import IsCancelled
 from ..toolbox.sample import add_sample_to_project, sample_folder
-from .engine_task import EngineTask
-from .wording import seconds_text, tr
+from .shared.engine_task import EngineTask
+from .shared.wording import seconds_text, tr
 
 #: The starter model that suits the sample scene.
 SAMPLE_MODEL = STARTERS / "landcover-rgb-1m.onnx"

@@ -13,9 +13,9 @@ from ..toolbox import runs
 from ..toolbox.algorithms.map import MapAlgorithm
 from ..toolbox.products import BY_NAME
 from ..toolbox.results import map_parameters, run_title
-from .result_picker import ResultPicker
-from .run_state import RunRequest
-from .slot_row import SlotRow
+from .inputs.slot_row import SlotRow
+from .results.picker import ResultPicker
+from .runs.state import RunRequest
 
 
 def make_request(

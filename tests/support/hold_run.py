@@ -38,7 +38,7 @@ def main() -> None:
     spec.loader.exec_module(package)
     from fusion_mapper.models.card import read_sidecar
     from fusion_mapper.toolbox.provider import FusionMapperProvider
-    from fusion_mapper.ui.runs import RunModel, RunRequest
+    from fusion_mapper.ui.runs.model import RunModel, RunRequest
 
     provider = FusionMapperProvider()
     QgsApplication.processingRegistry().addProvider(provider)

@@ -10,9 +10,9 @@ from fusion_mapper.inference.events import Progress
 from fusion_mapper.models.card import read_sidecar
 from fusion_mapper.models.library import STARTERS
 from fusion_mapper.toolbox.results import map_parameters
-from fusion_mapper.ui.run_actions import RunActions
-from fusion_mapper.ui.run_list import RunList
-from fusion_mapper.ui.runs import Run, RunModel, RunRequest, RunState
+from fusion_mapper.ui.runs.actions import RunActions
+from fusion_mapper.ui.runs.list import RunList
+from fusion_mapper.ui.runs.model import Run, RunModel, RunRequest, RunState
 from qgis.core import QgsCoordinateReferenceSystem, QgsRectangle, QgsReferencedRectangle
 from qgis.PyQt.QtWidgets import QAction, QLabel, QToolButton, QVBoxLayout, QWidget
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import pytest
-from fusion_mapper.ui.area_picker import AreaPicker
+from fusion_mapper.ui.area.picker import AreaPicker
 from qgis.core import (
     QgsCoordinateReferenceSystem,
     QgsCoordinateTransform,

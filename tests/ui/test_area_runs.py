@@ -7,8 +7,8 @@ from pathlib import Path
 import pytest
 from fusion_mapper.models.library import STARTERS
 from fusion_mapper.ui.dock import FusionDock
-from fusion_mapper.ui.ground import pixel_size
-from fusion_mapper.ui.runs import RunState
+from fusion_mapper.ui.runs.model import RunState
+from fusion_mapper.ui.shared.ground import pixel_size
 from qgis.core import QgsFeature, QgsGeometry, QgsProcessingUtils, QgsRasterLayer, QgsRectangle, QgsVectorLayer
 from qgis.gui import QgsDoubleSpinBox
 from qgis.PyQt.QtCore import QPoint, Qt

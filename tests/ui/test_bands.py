@@ -9,13 +9,13 @@ from pathlib import Path
 import pytest
 from fusion_mapper.models.card import Channel, Scaling, Slot
 from fusion_mapper.models.library import Installed
-from fusion_mapper.ui.band_dialog import BandDialog
-from fusion_mapper.ui.preflight import Level
-from fusion_mapper.ui.preselect import fill_rows
-from fusion_mapper.ui.processing_verdicts import judge_slots
+from fusion_mapper.ui.inputs.band_dialog import BandDialog
+from fusion_mapper.ui.inputs.preflight import Level
+from fusion_mapper.ui.inputs.preselect import fill_rows
+from fusion_mapper.ui.inputs.slot_list import SlotList
+from fusion_mapper.ui.processing.verdicts import judge_slots
 from fusion_mapper.ui.request import make_request
-from fusion_mapper.ui.result_picker import ResultPicker
-from fusion_mapper.ui.slot_list import SlotList
+from fusion_mapper.ui.results.picker import ResultPicker
 from qgis.core import QgsRasterLayer
 from qgis.PyQt.QtCore import Qt
 from qgis.PyQt.QtWidgets import QComboBox, QDialogButtonBox, QLabel, QToolButton

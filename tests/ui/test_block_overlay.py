@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 from fusion_mapper.inference.events import Block
-from fusion_mapper.ui.block_overlay import BlockOverlay
+from fusion_mapper.ui.preview.block_overlay import BlockOverlay
 from qgis.core import (
     QgsCoordinateReferenceSystem,
     QgsCoordinateTransform,

@@ -10,10 +10,10 @@ from fusion_mapper.models.card import read_sidecar
 from fusion_mapper.models.library import STARTERS
 from fusion_mapper.toolbox.results import map_parameters
 from fusion_mapper.toolbox.warm import WarmEngine
-from fusion_mapper.ui.engine_check import EngineCheck
-from fusion_mapper.ui.preflight import Level
-from fusion_mapper.ui.run_state import RunRequest
-from fusion_mapper.ui.slot_list import SlotList
+from fusion_mapper.ui.inputs.engine_check import EngineCheck
+from fusion_mapper.ui.inputs.preflight import Level
+from fusion_mapper.ui.inputs.slot_list import SlotList
+from fusion_mapper.ui.runs.state import RunRequest
 from qgis.core import (
     QgsProcessingFeatureSourceDefinition,
     QgsRasterLayer,

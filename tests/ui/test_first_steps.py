@@ -10,7 +10,7 @@ from fusion_mapper.models.library import STARTERS
 from fusion_mapper.toolbox.help import PAGE as HELP
 from fusion_mapper.toolbox.sample import sample_folder
 from fusion_mapper.ui.dock import FusionDock
-from fusion_mapper.ui.options_page import PAGE
+from fusion_mapper.ui.options.page import PAGE
 from qgis.core import QgsProject
 from qgis.PyQt.QtCore import QObject, Qt, QUrl, pyqtSlot
 from qgis.PyQt.QtGui import QDesktopServices

@@ -11,11 +11,11 @@ from fusion_mapper.models.library import STARTERS, list_models
 from fusion_mapper.plugin import FusionMapperPlugin
 from fusion_mapper.toolbox.settings import set_library_folder
 from fusion_mapper.toolbox.warm import WarmEngine
-from fusion_mapper.ui.card_view import CardView
-from fusion_mapper.ui.drop_handler import ModelDropHandler
+from fusion_mapper.ui.cards.view import CardView
 from fusion_mapper.ui.importer.dialog import ImportDialog
-from fusion_mapper.ui.model_list import ModelList
-from fusion_mapper.ui.model_picker import ModelPicker
+from fusion_mapper.ui.models.drop_handler import ModelDropHandler
+from fusion_mapper.ui.models.list import ModelList
+from fusion_mapper.ui.models.picker import ModelPicker
 from importing import PATIENCE, button, read
 from qgis.core import QgsRasterLayer, QgsSettings
 from qgis.PyQt.QtCore import QEvent, Qt, QTimer

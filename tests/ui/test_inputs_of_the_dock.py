@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import pytest
 from fusion_mapper.models.library import STARTERS
-from fusion_mapper.ui.band_dialog import BandDialog
 from fusion_mapper.ui.dock import FusionDock
-from fusion_mapper.ui.preflight import Level
+from fusion_mapper.ui.inputs.band_dialog import BandDialog
+from fusion_mapper.ui.inputs.preflight import Level
 from qgis.core import QgsRasterLayer, QgsVectorLayer
 from qgis.PyQt.QtCore import Qt
 from qgis.PyQt.QtWidgets import QComboBox, QLabel, QPushButton, QToolButton

@@ -6,8 +6,8 @@ from pathlib import Path
 
 import pytest
 from fusion_mapper.toolbox import settings
-from fusion_mapper.ui.options_engine import doctor_text, reasons_text
-from fusion_mapper.ui.options_page import PAGE, OptionsFactory, folder_problem
+from fusion_mapper.ui.options.engine import doctor_text, reasons_text
+from fusion_mapper.ui.options.page import PAGE, OptionsFactory, folder_problem
 from qgis.core import QgsSettings
 from qgis.gui import QgsFileWidget
 from qgis.PyQt.QtCore import Qt

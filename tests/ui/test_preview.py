@@ -14,8 +14,8 @@ from fusion_mapper.models.palette import class_color
 from fusion_mapper.toolbox.settings import SHOW_BLOCKS
 from fusion_mapper.toolbox.warm import WarmEngine
 from fusion_mapper.ui.dock import FusionDock
-from fusion_mapper.ui.preview import LIMIT, PreviewState, middle_of, preview_text
-from fusion_mapper.ui.runs import RunState
+from fusion_mapper.ui.preview.preview import LIMIT, PreviewState, middle_of, preview_text
+from fusion_mapper.ui.runs.model import RunState
 from qgis.core import (
     QgsCoordinateReferenceSystem,
     QgsFeatureRequest,

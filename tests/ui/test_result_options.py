@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 from fusion_mapper.toolbox.settings import OUTPUT_FOLDER, set_output_folder
-from fusion_mapper.ui.result_options import ResultOptions
+from fusion_mapper.ui.results.options import ResultOptions
 from qgis.core import QgsProcessingUtils
 from qgis.gui import QgsFileWidget
 from qgis.PyQt.QtWidgets import QCheckBox, QDoubleSpinBox, QWidget

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import json
 
-from fusion_mapper.ui.run_list import EARLIER, MAX_HEIGHT
-from fusion_mapper.ui.runs import RunState
+from fusion_mapper.ui.runs.list import EARLIER, MAX_HEIGHT
+from fusion_mapper.ui.runs.model import RunState
 from qgis.PyQt.QtCore import QObject, Qt, QUrl, pyqtSlot
 from qgis.PyQt.QtGui import QDesktopServices, QGuiApplication
 from qgis.PyQt.QtTest import QTest

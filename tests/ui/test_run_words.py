@@ -6,9 +6,9 @@ from pathlib import Path
 
 import pytest
 from fusion_mapper.inference.events import Progress, Started
-from fusion_mapper.ui.run_menu import Deed, deeds_of, fill_menu, foremost_deed
-from fusion_mapper.ui.run_state import Run, RunRequest, RunState
-from fusion_mapper.ui.run_words import rate_text, row_text, running_text, summary_text, told
+from fusion_mapper.ui.runs.menu import Deed, deeds_of, fill_menu, foremost_deed
+from fusion_mapper.ui.runs.state import Run, RunRequest, RunState
+from fusion_mapper.ui.runs.words import rate_text, row_text, running_text, summary_text, told
 from qgis.PyQt.QtWidgets import QMenu
 
 SESSION = Started("0.2", backend="openvino", device="CPU (Some Processor)", precision="f32", reason="No GPU was found.")

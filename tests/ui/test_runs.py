@@ -9,7 +9,7 @@ import pytest
 from fusion_mapper.models.card import read_sidecar
 from fusion_mapper.models.library import STARTERS
 from fusion_mapper.ui.dock import FusionDock
-from fusion_mapper.ui.runs import RunState
+from fusion_mapper.ui.runs.model import RunState
 from qgis.core import QgsRasterLayer, QgsRectangle
 from qgis.gui import QgsFileWidget, QgsMessageBarItem
 from qgis.PyQt.QtCore import Qt

@@ -3,9 +3,9 @@ from __future__ import annotations
 from dataclasses import replace
 
 import pytest
-from fusion_mapper.ui.layer_choice import RasterChoice, VectorChoice
-from fusion_mapper.ui.preflight import Level
-from fusion_mapper.ui.slot_list import SlotList
+from fusion_mapper.ui.inputs.layer_choice import RasterChoice, VectorChoice
+from fusion_mapper.ui.inputs.preflight import Level
+from fusion_mapper.ui.inputs.slot_list import SlotList
 from qgis.core import QgsCoordinateReferenceSystem, QgsRectangle, QgsReferencedRectangle, QgsVectorLayer
 from qgis.PyQt.QtCore import Qt
 

@@ -12,11 +12,11 @@ from fusion_mapper.inference.record import read_record
 from fusion_mapper.models.library import STARTERS
 from fusion_mapper.toolbox.models import choose_model
 from fusion_mapper.toolbox.results import add_run_to_project, map_parameters
-from fusion_mapper.ui import result_desk
 from fusion_mapper.ui.dock import FusionDock
-from fusion_mapper.ui.result_desk import ResultDesk
-from fusion_mapper.ui.summary_panel import SummaryPanel
-from fusion_mapper.ui.summary_table import AREA, COLOR_ROLE, SHARE
+from fusion_mapper.ui.results import desk as result_desk
+from fusion_mapper.ui.results.desk import ResultDesk
+from fusion_mapper.ui.results.summary_panel import SummaryPanel
+from fusion_mapper.ui.results.summary_table import AREA, COLOR_ROLE, SHARE
 from qgis import processing
 from qgis.core import QgsProcessingContext, QgsProject, QgsRasterLayer, QgsRectangle
 from qgis.gui import QgsFileWidget

@@ -8,7 +8,7 @@ from typing import Any, Optional
 from qgis.PyQt.QtCore import Qt, pyqtSignal
 from qgis.PyQt.QtWidgets import QLineEdit, QVBoxLayout, QWidget
 
-from ..widgets import ColumnScroll, WheelGuard, take_away
+from ..shared.widgets import ColumnScroll, WheelGuard, take_away
 from .draft import CardDraft
 from .fields import FieldForm
 from .model_form import AboutForm, ModelForm, TileForm

@@ -11,7 +11,7 @@ from qgis.PyQt.QtWidgets import QAbstractItemView, QComboBox, QHeaderView, QTabl
 
 from ...inference.errors import RequestError
 from ...models.card import Channel, Derivative, Slot
-from ..wording import tr
+from ..shared.wording import tr
 from .tags import parse_tags, tags_text
 
 _NAME, _KIND, _OFFSET, _SCALE = range(4)

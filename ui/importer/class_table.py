@@ -13,7 +13,7 @@ from qgis.PyQt.QtWidgets import QHeaderView, QTableWidget, QTableWidgetItem, QWi
 
 from ...models.card import ClassInfo
 from ...models.palette import class_color
-from ..wording import tr
+from ..shared.wording import tr
 
 _VALUE, _NAME, _COLOR = range(3)
 #: Rows that are shown without scrolling.

@@ -27,9 +27,9 @@ from ...models.card import Card, card_from_dict
 from ...toolbox.commands import EngineCommands
 from ...toolbox.engine import IsCancelled
 from ...toolbox.settings import library_folder
-from ..engine_task import EngineTask, Question
-from ..widgets import ElidedLabel
-from ..wording import tr
+from ..shared.engine_task import EngineTask, Question
+from ..shared.widgets import ElidedLabel
+from ..shared.wording import tr
 from .card_form import CardForm
 from .draft import CardDraft
 from .file_facts import FileFacts

@@ -12,7 +12,7 @@ from qgis.PyQt.QtCore import QObject, pyqtSignal
 
 from ...inference.errors import RequestError
 from ...models.card import Card, Channel, ClassInfo, Slot, card_from_dict
-from ..wording import tr
+from ..shared.wording import tr
 
 #: What a model's folder in the library may be called.
 NAME = re.compile(r"\w([\w.-]{0,78}\w)?")

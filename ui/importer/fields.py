@@ -9,8 +9,8 @@ from qgis.gui import QgsDoubleSpinBox
 from qgis.PyQt.QtCore import Qt, pyqtSignal
 from qgis.PyQt.QtWidgets import QComboBox, QGridLayout, QGroupBox, QHBoxLayout, QLabel, QPushButton, QWidget
 
-from ..layer_choice import keep_narrow
-from ..wording import tr
+from ..inputs.layer_choice import keep_narrow
+from ..shared.wording import tr
 from .draft import CardDraft, Weight
 
 #: Told apart by shape as well as by colour; readable on light and dark.

@@ -10,7 +10,7 @@ from typing import Any, Optional
 from qgis.PyQt.QtCore import QLocale
 from qgis.PyQt.QtWidgets import QTextBrowser, QWidget
 
-from ..wording import tr
+from ..shared.wording import tr
 
 #: Pixels below which file names are broken into pieces.
 _WIDTH = 200

@@ -9,7 +9,7 @@ from typing import Optional
 from qgis.PyQt.QtCore import QSignalBlocker
 from qgis.PyQt.QtWidgets import QLineEdit, QSpinBox, QWidget
 
-from ..wording import tr
+from ..shared.wording import tr
 from .draft import CardDraft
 from .fields import FieldForm, OptionalNumber
 

@@ -11,7 +11,7 @@ from qgis.PyQt.QtCore import QSignalBlocker, pyqtSignal
 from qgis.PyQt.QtWidgets import QComboBox, QHBoxLayout, QLabel, QLineEdit, QWidget
 
 from ...models.card import ClassInfo, Output, Scaling
-from ..wording import tr
+from ..shared.wording import tr
 from .class_table import ClassTable
 from .draft import CardDraft, numbered_classes
 from .fields import FieldForm, OptionalNumber

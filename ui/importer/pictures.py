@@ -17,7 +17,7 @@ from qgis.PyQt.QtCore import QObject, QRect, QRectF, QSize, Qt
 from qgis.PyQt.QtGui import QImage, QPainter, QPaintEvent, QPalette, QTextOption
 from qgis.PyQt.QtWidgets import QHBoxLayout, QSizePolicy, QWidget
 
-from ..wording import tr
+from ..shared.wording import tr
 
 #: Pixels along a picture's longer side.
 _SIZE = 640

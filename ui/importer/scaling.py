@@ -7,7 +7,7 @@ from dataclasses import dataclass, replace
 from typing import Optional
 
 from ...models.card import Channel, Scaling
-from ..wording import tr
+from ..shared.wording import tr
 
 _WHITE = 255.0
 #: Mean and standard deviation of ImageNet's red, green and blue, of values from 0 to 1 (as torchvision documents them).

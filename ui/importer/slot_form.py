@@ -10,7 +10,7 @@ from qgis.PyQt.QtCore import QSignalBlocker, pyqtSignal
 from qgis.PyQt.QtWidgets import QComboBox, QHBoxLayout, QLineEdit, QPushButton, QSpinBox, QWidget
 
 from ...models.card import Channel, Derivative, OsmRecipe, Resampling, Scaling, Slot
-from ..wording import role_title, tr
+from ..shared.wording import role_title, tr
 from .channel_table import ChannelTable
 from .draft import CardDraft, resized
 from .fields import FieldForm, OptionalNumber

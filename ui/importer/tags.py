@@ -6,7 +6,7 @@ from typing import Optional
 
 from ...inference.errors import RequestError
 from ...models.card import OsmRecipe, TagRule
-from ..wording import tr
+from ..shared.wording import tr
 
 #: What a model of so many OSM channels is most likely to draw, in the order of the papers' recipes.
 _USUAL = ("highway", "building", "waterway", "natural=water", "landuse", "railway", "natural", "leisure")

@@ -26,9 +26,9 @@ from ...toolbox.engine import Engine, IsCancelled
 from ...toolbox.matching import Given
 from ...toolbox.runs import RunRequest, execute
 from ...toolbox.sources import VectorInput, describe
-from ..ground import rectangle_size
-from ..slot_row import SlotRow
-from ..wording import tr
+from ..inputs.slot_row import SlotRow
+from ..shared.ground import rectangle_size
+from ..shared.wording import tr
 
 #: Pixels along a side of what is tried.
 SIDE = 640

@@ -19,15 +19,15 @@ from ...models.card import Card
 from ...toolbox.commands import EngineCommands
 from ...toolbox.settings import default_device
 from ...toolbox.styles import style_layer
-from ..card_summary import classes_html
-from ..engine_task import EngineTask
-from ..ground import pixel_size
-from ..preflight import in_crs_of
-from ..preselect import fill_rows
-from ..slot_list import SlotList
-from ..slot_row import SlotRow
-from ..widgets import ColumnScroll
-from ..wording import card_classes, tr
+from ..cards.summary import classes_html
+from ..inputs.preflight import in_crs_of
+from ..inputs.preselect import fill_rows
+from ..inputs.slot_list import SlotList
+from ..inputs.slot_row import SlotRow
+from ..shared.engine_task import EngineTask
+from ..shared.ground import pixel_size
+from ..shared.widgets import ColumnScroll
+from ..shared.wording import card_classes, tr
 from .draft import CardDraft
 from .pictures import Drawing, PicturePair
 from .trial import SIDE, Trial, Tried, given_rows, piece, run_trial

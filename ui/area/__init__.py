@@ -1,0 +1,1 @@
+"""Where and how finely to map, and what that will cost."""

@@ -1,0 +1,1 @@
+"""Choosing the model: the list of installed ones, and the ways a new one comes in."""

@@ -1,0 +1,1 @@
+"""Widgets of Processing's own windows."""

@@ -1,0 +1,1 @@
+"""What a run makes: choosing it before, its summary and report after."""
