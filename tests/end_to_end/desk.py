@@ -154,6 +154,12 @@ class Desk(QObject):
         """The text of a browser or of an area of text."""
         return {"text": self._find(name).toPlainText()}
 
+    def ask_cut_off(self, name: str) -> dict:
+        """Texts and buttons within a widget that have less room than they need; what scrolls away is not counted."""
+        inside = [widget for kind in (QLabel, QAbstractButton) for widget in self._find(name).findChildren(kind)]
+        shown = [widget for widget in inside if widget.isVisible() and widget.text()]
+        return {"names": sorted(f"{_name(widget)}: {widget.text()}" for widget in shown if _lacks_room(widget))}
+
     def ask_nameless(self, name: str) -> dict:
         """Buttons without a text that lack a name for screen readers or a tooltip, and fields that nothing names."""
         root = self._find(name)
@@ -223,6 +229,13 @@ def _name(widget) -> str:
     while widget is not None and not widget.objectName().startswith("FusionMapper"):
         widget = widget.parentWidget()
     return widget.objectName() if widget is not None else ""
+
+
+def _lacks_room(widget: QWidget) -> bool:
+    if isinstance(widget, QLabel) and widget.wordWrap():
+        return widget.height() < widget.heightForWidth(widget.width())
+    least = widget.minimumSizeHint()
+    return widget.width() < least.width() or widget.height() < least.height()
 
 
 def _takes_keyboard(widget: QWidget) -> bool:

@@ -1,7 +1,7 @@
 """A small window of another program, from which a file can be dragged: ``drag_source.py FILE X Y WIDTH HEIGHT``.
 
 It offers the file as a file manager does, as a list of URIs, by the display's own drag and drop (XDND), and says
-``shown`` once it stands and ``dropped`` or ``refused`` after a drag.
+``shown`` once it stands. It has to stay until what was dropped has been fetched.
 """
 
 from __future__ import annotations
@@ -30,12 +30,11 @@ class DragSource(QLabel):
         data.setUrls([QUrl.fromLocalFile(str(self._path))])
         drag = QDrag(self)
         drag.setMimeData(data)
-        done = drag.exec(Qt.DropAction.CopyAction)
-        say("dropped" if done == Qt.DropAction.CopyAction else "refused")
+        drag.exec(Qt.DropAction.CopyAction)
 
 
-def say(word: str) -> None:
-    sys.stdout.write(word + "\n")
+def say_shown() -> None:
+    sys.stdout.write("shown\n")
     sys.stdout.flush()
 
 
@@ -45,7 +44,7 @@ def main() -> None:
     source = DragSource(path)
     source.setGeometry(*place)
     source.show()
-    QTimer.singleShot(0, lambda: say("shown"))
+    QTimer.singleShot(0, say_shown)
     application.exec()
 
 

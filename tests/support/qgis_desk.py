@@ -57,12 +57,15 @@ class Qgis:
         self._lines.flush()
         return self._read_until(lambda message: message.get("answer") == name, f"answer {name}", TIMEOUT)
 
-    def wait_for(self, event: str, timeout: float = TIMEOUT, stage_begins: str = "", **facts: object) -> dict:
+    def wait_for(
+        self, event: str, timeout: float = TIMEOUT, stage_begins: str = "", percent_above: float = -1, **facts: object
+    ) -> dict:
         """The next event with these facts; earlier events are not looked at again."""
 
         def fits(message: dict) -> bool:
             same = message.get("event") == event and all(message.get(key) == fact for key, fact in facts.items())
-            return same and message.get("stage", "").startswith(stage_begins)
+            begins = message.get("stage", "").startswith(stage_begins)
+            return same and begins and message.get("percent", 0) > percent_above
 
         for index, message in enumerate(self._events):
             if fits(message):
@@ -130,15 +133,16 @@ class Qgis:
             self._point_at(spot)
         self._run("xdotool", "mouseup", "1")
 
-    def drop_file(self, path: Path, target: str) -> None:
-        """Drag a file from a window of another program onto a widget, as from a file manager."""
+    def drop_file(self, path: Path, target: str, opens: str) -> None:
+        """Drag a file from a window of another program onto a widget, as from a file manager; wait for what opens."""
         program = [sys.executable, str(DESK.with_name("drag_source.py")), str(path), "10", "400", "240", "60"]
         environment = {**self.environment, "QT_QPA_PLATFORM": "xcb"}
         with subprocess.Popen(program, env=environment, stdout=subprocess.PIPE, text=True) as source:
             try:
                 assert source.stdout.readline() == "shown\n"
                 self.drag({"x": 60, "y": 430}, self.ask("where", name=target))
-                assert source.stdout.readline() == "dropped\n", "QGIS did not take what was dropped on it"
+                # What was dropped is fetched from the other program afterwards.
+                self.until(opens, shown=True)
             finally:
                 source.terminate()
 
