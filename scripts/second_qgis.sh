@@ -11,7 +11,7 @@ source "$(dirname "${BASH_SOURCE[0]}")/environments.sh"
 
 CHROOT=${FUSION_MAPPER_QGIS340:-$BUILD/qgis340}
 SUITE=trixie
-MIRROR=${FUSION_MAPPER_MIRROR:-http://deb.debian.org/debian}
+MIRROR=${FUSION_MAPPER_MIRROR:-} # debootstrap's own where none is named
 DATA=${FUSION_MAPPER_DATA:-$ROOT/../shared/data}
 # Within the chroot. The real layers lie beside the checkout, where the tests look for them.
 INSIDE=/root/fusion_mapper/checkout
@@ -25,10 +25,9 @@ make_chroot() {
     if [[ ! -x $CHROOT/usr/bin/apt-get ]]; then
         say "Making $CHROOT, a Debian $SUITE"
         mkdir -p "$CHROOT"
-        debootstrap --variant=minbase --include=ca-certificates "$SUITE" "$CHROOT" "$MIRROR" >"$BUILD/debootstrap.log" ||
+        debootstrap --variant=minbase --include=ca-certificates "$SUITE" "$CHROOT" $MIRROR >"$BUILD/debootstrap.log" ||
             die "debootstrap failed; see $BUILD/debootstrap.log."
     fi
-    printf 'deb %s %s main\n' "$MIRROR" "$SUITE" >"$CHROOT/etc/apt/sources.list"
     touch "$CHROOT/.made"
 }
 
