@@ -23,6 +23,8 @@ from pathlib import Path
 
 ROOT = Path(__file__).resolve().parents[1]
 SCREEN = "1280x720"
+#: The plugin's folder in QGIS, which its lines of a stack name.
+PLUGIN = "/plugins/fusion_mapper/"
 #: Milliseconds.
 NOTICED = 50.0
 #: Seconds after which QGIS is ended.
@@ -129,10 +131,11 @@ def worst(report: dict, count: int) -> list[dict]:
 
 
 def stack_text(slow: dict) -> str:
-    """A gap and where each thread was in it, the innermost line first; without the machinery of imports."""
+    """A gap and where the plugin's threads were in it, the innermost line first; without the machinery of imports."""
     lines = [line for line in slow["stacks"].splitlines() if "<frozen importlib" not in line and "_import" not in line]
-    stacks = re.sub(r"^Timeout.*\n", "", "\n".join(lines), flags=re.MULTILINE).strip()
-    return f"\n{_own(slow):.0f} ms in '{slow['phase']}'\n{stacks or '(no line of Python)'}"
+    threads = re.split(r"^(?=Thread )", "\n".join(lines), flags=re.MULTILINE)
+    ours = [re.sub(r"^Timeout.*", "", thread, flags=re.MULTILINE).strip() for thread in threads if PLUGIN in thread]
+    return "\n".join(["", f"{_own(slow):.0f} ms in '{slow['phase']}'", *(ours or ["(no line of the plugin's Python)"])])
 
 
 def _own(slow: dict) -> float:

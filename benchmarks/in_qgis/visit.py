@@ -77,11 +77,14 @@ class Visit(QObject):
             raise RuntimeError("QGIS could not load the plugin.")
         yield _after(1)
         self.heart.phase = "plugin: dock opened"
-        self._find(QAction, "FusionMapperToggleDock").trigger()
+        iface.mainWindow().findChild(QAction, "FusionMapperToggleDock").trigger()
         self.dock = iface.mainWindow().findChild(QObject, "FusionMapperDock")
+        yield _after(2)
+        self.heart.phase = "plugin: model chosen"
         models = self._find(QComboBox, "FusionMapperModel")
         models.setCurrentIndex(models.findText(MODEL))
         self._find(QRadioButton, "FusionMapperAreaWhole").click()
+        yield _after(2)
         yield self._find(QPushButton, "FusionMapperRunButton").isEnabled
         self.heart.phase = "plugin: dock open, idle"
         yield _after(SPAN)
@@ -195,9 +198,8 @@ class Visit(QObject):
         QgsProject.instance().setDirty(False)
         QgsApplication.instance().quit()
 
-    @staticmethod
-    def _find(kind: type, name: str):
-        return iface.mainWindow().findChild(kind, name)
+    def _find(self, kind: type, name: str):
+        return self.dock.findChild(kind, name)
 
 
 def _after(seconds: float) -> Over:

@@ -72,8 +72,7 @@ def complete_and_try(qgis: Qgis, found: Seen) -> None:
     qgis.choose("FusionMapperImportTask0", "Classes: one for every pixel")
     try_it(qgis)
     qgis.picture("11-tried-bare")
-    qgis.click("FusionMapperImportClose")
-    qgis.until("FusionMapperImportDialog", shown=False)
+    qgis.close_dialog("FusionMapperImportDialog")
 
 
 def name_try_and_install(qgis: Qgis, found: Seen) -> None:

@@ -50,13 +50,17 @@ def dock_and_preview(qgis: Qgis, found: dict, shared_data: Path) -> None:
 
 def run(qgis: Qgis, found: dict) -> None:
     """Two runs: one to see its blocks appear, one to see its results."""
+    qgis.ask("reveal", name="FusionMapperAreaWhole")
     qgis.click("FusionMapperAreaWhole")
+    qgis.ask("look_at", name="3420B_2010_328_RGB")
     qgis.until("FusionMapperRunButton", enabled=True)
     qgis.click("FusionMapperRunButton")
-    qgis.wait_for("run", number=1, state="running", stage_begins="Mapping", percent_above=12)
+    qgis.wait_for("run", number=1, state="running", stage_begins="Mapping", percent_above=15)
     note(qgis, found, "running", "FusionMapperDock", "look-4-running")
     qgis.click("FusionMapperRunCancel_1")
     qgis.wait_for_end(1)
+    qgis.ask("look", extent=CLIP, crs="EPSG:4326")
+    qgis.ask("reveal", name="FusionMapperAreaVisible")
     qgis.click("FusionMapperAreaVisible")
     qgis.until("FusionMapperRunButton", enabled=True)
     qgis.forget_events()
@@ -70,20 +74,19 @@ def run(qgis: Qgis, found: dict) -> None:
 
 
 def dialogs(qgis: Qgis, found: dict) -> None:
+    qgis.close_dialog("FusionMapperSummary")
+    qgis.ask("reveal", name="FusionMapperModelInfo")
     qgis.click("FusionMapperModelInfo")
     qgis.until("FusionMapperCardView", shown=True)
     note(qgis, found, "card", "FusionMapperCardView", "look-7-card")
-    qgis.press("Escape")
-    qgis.until("FusionMapperCardView", shown=False)
+    qgis.close_dialog("FusionMapperCardView")
     qgis.click("FusionMapperModelImport")
     qgis.until("FusionMapperImportDialog", shown=True)
     note(qgis, found, "import", "FusionMapperImportDialog", "look-8-import")
-    qgis.press("Escape")
-    qgis.until("FusionMapperImportDialog", shown=False)
+    qgis.close_dialog("FusionMapperImportDialog")
     qgis.click("FusionMapperOpenOptions")
     qgis.until("FusionMapperEngineTest", shown=True)
     note(qgis, found, "options", "FusionMapperOptions", "look-9-options")
-    qgis.press("Escape")
 
 
 def test_nothing_is_cut_off(cut_off):

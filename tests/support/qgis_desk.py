@@ -55,7 +55,9 @@ class Qgis:
     def ask(self, name: str, /, **arguments: object) -> dict:
         self._lines.write(json.dumps({"ask": name, **arguments}) + "\n")
         self._lines.flush()
-        return self._read_until(lambda message: message.get("answer") == name, f"answer {name}", TIMEOUT)
+        answer = self._read_until(lambda message: message.get("answer") == name, f"answer {name}", TIMEOUT)
+        assert "fault" not in answer, answer["fault"]
+        return answer
 
     def wait_for(
         self, event: str, timeout: float = TIMEOUT, stage_begins: str = "", percent_above: float = -1, **facts: object
@@ -113,10 +115,10 @@ class Qgis:
     def forget_events(self) -> None:
         self._events.clear()
 
-    def click(self, name: str, child: str = "") -> None:
-        """Click with the mouse on a widget, or on its child of that name."""
-        spot = self.ask("where", name=name, child=child)
-        assert spot["clickable"], f"{name} cannot be clicked: {spot}"
+    def click(self, name: str, child: str = "", text: str = "") -> None:
+        """Click with the mouse on a widget, or within it on the one of that name or on the button with that text."""
+        spot = self.ask("where", name=name, child=child, text=text)
+        assert spot["clickable"], f"{name} {child}{text} cannot be clicked: {spot}"
         self.click_at(spot)
 
     def click_at(self, spot: dict) -> None:
@@ -164,6 +166,11 @@ class Qgis:
         """Turn the mouse wheel over a widget to the end of what it lies in."""
         self._point_at(self.ask("where", name=name))
         self._run("xdotool", "click", "--repeat", "15", "5" if down else "4")
+
+    def close_dialog(self, name: str) -> None:
+        """Press the dialog's Close, and wait until it is gone."""
+        self.click(name, text="Close")
+        self.until(name, shown=False)
 
     def picture(self, name: str) -> None:
         """Keep a picture of the whole screen."""
