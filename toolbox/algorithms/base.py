@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import traceback
 from html import escape
 from pathlib import Path
 from typing import Literal, Optional
@@ -29,6 +30,7 @@ from ...inference.errors import Cancelled, FusionMapperError, RequestError
 from ...inference.events import Event
 from ..engine import Engine, EngineFailed
 from ..environment import PLUGIN_ROOT, EngineMissing, find_engine
+from ..faults import sentence_of
 from ..help import help_url
 from ..runs import FinishedRun, RunRequest, execute
 
@@ -147,8 +149,8 @@ class FusionAlgorithm(QgsProcessingAlgorithm):
     ) -> bool:
         try:
             self._collected = self.collect(parameters, context)
-        except FusionMapperError as problem:
-            raise QgsProcessingException(str(problem)) from problem
+        except Exception as problem:
+            raise _told(problem, feedback) from problem
         return True
 
     def processAlgorithm(
@@ -156,14 +158,12 @@ class FusionAlgorithm(QgsProcessingAlgorithm):
     ) -> dict[str, object]:
         try:
             return self.make(self._collected, parameters, context, FeedbackListener(feedback))
-        except Cancelled:
-            return {}
-        except EngineFailed as problem:
-            if problem.details:
-                feedback.pushConsoleInfo(problem.details)
-            raise QgsProcessingException(str(problem)) from problem
-        except FusionMapperError as problem:
-            raise QgsProcessingException(str(problem)) from problem
+        except Cancelled as stop:
+            if feedback.isCanceled():
+                return {}
+            raise _told(stop, feedback) from stop
+        except Exception as problem:
+            raise _told(problem, feedback) from problem
 
     def run_engine(self, request: RunRequest, listener: FeedbackListener) -> FinishedRun:
         """Run the request with the engine that is set up."""
@@ -175,6 +175,10 @@ class EventFeedback(QgsProcessingFeedback):
 
     def heard(self, event: Event) -> None:
         """Called on the algorithm's thread."""
+        raise NotImplementedError
+
+    def failed(self, sentence: str) -> None:
+        """Told at once what the algorithm fails for; Processing reports it a second time, in its own way."""
         raise NotImplementedError
 
 
@@ -207,6 +211,19 @@ class FeedbackListener:
 
     def is_cancelled(self) -> bool:
         return self._feedback.isCanceled()
+
+
+def _told(problem: Exception, feedback: QgsProcessingFeedback) -> QgsProcessingException:
+    """What Processing is to raise; details, which need more than a line, go to the feedback."""
+    details = problem.details if isinstance(problem, EngineFailed) else ""
+    if not isinstance(problem, FusionMapperError):
+        details = "".join(traceback.format_exception(type(problem), problem, problem.__traceback__))
+    if details:
+        feedback.pushConsoleInfo(details)
+    sentence = sentence_of(problem)
+    if isinstance(feedback, EventFeedback):
+        feedback.failed(sentence)
+    return QgsProcessingException(sentence)
 
 
 def temporary_folder() -> Path:

@@ -19,6 +19,8 @@ class FeedbackSignals(QObject):
     message_told = pyqtSignal(str)
     warning_told = pyqtSignal(str)
     error_told = pyqtSignal(str)
+    failure_told = pyqtSignal(str)
+    """The sentence that says why the run fails."""
     event_heard = pyqtSignal(object)
     """An event of the engine: Started, Progress, Block ..."""
 
@@ -32,6 +34,9 @@ class RunFeedback(EventFeedback):
 
     def heard(self, event: Event) -> None:
         self.said.event_heard.emit(event)
+
+    def failed(self, sentence: str) -> None:
+        self.said.failure_told.emit(sentence)
 
     def setProgressText(self, text: Optional[str]) -> None:
         self.said.stage_told.emit(text or "")

@@ -18,6 +18,7 @@ from .again import missing_layers, request_again, request_on
 from .feedback import RunFeedback
 from .keeper import RunKeeper, project_file
 from .state import Run, RunRequest, RunState, Way
+from .words import stopping
 from .work import Work
 
 ALGORITHM = "fusion_mapper:map"
@@ -98,7 +99,7 @@ class RunModel(QObject):
         if run.state is RunState.WAITING:
             self._end(run, self._stopped())
         elif run.state is RunState.RUNNING:
-            run.stage = tr("Stopping…")
+            run.stage = stopping()
             self.run_changed.emit(number)
             self._work[number].task.cancel()
 
@@ -201,6 +202,7 @@ class RunModel(QObject):
         feedback.said.event_heard.connect(partial(self._on_event, run))
         feedback.said.message_told.connect(run.messages.append)
         feedback.said.warning_told.connect(run.warnings.append)
+        feedback.said.failure_told.connect(partial(self._on_failure, run))
         feedback.said.error_told.connect(partial(self._on_error, run))
         return feedback
 
@@ -220,8 +222,12 @@ class RunModel(QObject):
         self._tell(run)
         self.event_heard.emit(run.number, event)
 
+    def _on_failure(self, run: Run, sentence: str) -> None:
+        run.sentence = sentence
+
     def _on_error(self, run: Run, text: str) -> None:
-        run.sentence = text.strip().splitlines()[0] if text.strip() else run.sentence
+        # What Processing itself objects to; of a failure of ours the sentence is known already.
+        run.sentence = run.sentence or text.strip().partition("\n")[0]
 
     def _on_executed(self, run: Run, ok: bool, results: dict[str, object]) -> None:
         work = self._work.pop(run.number)

@@ -15,12 +15,11 @@ from qgis.core import (
 )
 from qgis.PyQt.QtCore import QElapsedTimer, pyqtSignal
 
-from ...inference.errors import Cancelled, FusionMapperError
 from ...toolbox.algorithms.base import FeedbackListener
 from ...toolbox.engine import Engine, EngineFailed
+from ...toolbox.faults import sentence_of
 from ...toolbox.resume import repeat, resume
 from ...toolbox.runs import FinishedRun, Listener
-from ..shared.wording import tr
 from .feedback import RunFeedback
 from .state import Run, Way
 
@@ -56,14 +55,16 @@ class _JobTask(QgsTask):
         # Whatever escapes from here aborts QGIS, so a fault of ours is told as well.
         try:
             self._results = self._job(Engine(), FeedbackListener(self._feedback)).answer()
-        except Cancelled:
-            return False
-        except FusionMapperError as problem:
-            self._feedback.pushConsoleInfo(problem.details if isinstance(problem, EngineFailed) else "")
-            self._feedback.reportError(str(problem), True)
         except Exception as problem:  # noqa: BLE001 - see above
-            self._feedback.reportError(tr("The run failed; {problem!r}").format(problem=problem), True)
+            if not self.isCanceled():
+                self._tell(problem)
         return not self.isCanceled()
+
+    def _tell(self, problem: Exception) -> None:
+        if isinstance(problem, EngineFailed):
+            self._feedback.pushConsoleInfo(problem.details)
+        self._feedback.failed(sentence_of(problem))
+        self._feedback.reportError(sentence_of(problem), True)
 
     def finished(self, _result: bool) -> None:
         self.executed.emit(self._results is not None, self._results or {})
