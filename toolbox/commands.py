@@ -18,6 +18,12 @@ from ..inference.job import Job
 
 OnEvent = Callable[[Event], None]
 IsCancelled = Callable[[], bool]
+#: What a run's folder keeps the job as that was last run in it.
+RUN_JOB = "run.job.json"
+
+
+def deaf(_event: Event) -> None:
+    """For who wants an answer alone, and no events."""
 
 
 class EngineCommands(ABC):
@@ -35,7 +41,7 @@ class EngineCommands(ABC):
     def run(self, job: Job, folder: Path, on_event: OnEvent, is_cancelled: IsCancelled) -> Result:
         """Make the job's products; `folder` keeps the job, as ``run.job.json``."""
         folder.mkdir(parents=True, exist_ok=True)
-        path = folder / "run.job.json"
+        path = folder / RUN_JOB
         path.write_text(json.dumps(job.to_dict(), indent=1), encoding="utf-8")
         return self._ask("run", {"job": str(path.absolute())}, folder, on_event, is_cancelled)
 

@@ -7,10 +7,9 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from pathlib import Path
-from typing import Any, Optional
+from typing import Any
 
 from qgis.core import (
-    QgsCoordinateReferenceSystem,
     QgsProcessingFeatureSourceDefinition,
     QgsProcessingOutputLayerDefinition,
     QgsProject,
@@ -21,6 +20,7 @@ from qgis.core import (
 
 from ..inference.errors import RequestError
 from ..inference.job import PRODUCTS
+from .crs import crs_of, crs_text
 from .slots import parse_slots
 from .sources import carries_secret
 
@@ -103,26 +103,13 @@ def _decoded(name: str, value: Any) -> object:
         raise RequestError(f"The kept value of {name} is not readable; set the run up again.") from problem
 
 
-def _crs_text(crs: QgsCoordinateReferenceSystem) -> Optional[str]:
-    """The authority's code; WKT where there is none that another profile knows."""
-    known = crs.authid() and not crs.authid().startswith("USER:")
-    return (crs.authid() if known else crs.toWkt()) or None
-
-
-def _crs(text: Optional[str]) -> QgsCoordinateReferenceSystem:
-    if not text:
-        return QgsCoordinateReferenceSystem()
-    crs = QgsCoordinateReferenceSystem(text)
-    return crs if crs.isValid() else QgsCoordinateReferenceSystem.fromWkt(text)
-
-
 def _write_rectangle(box: QgsReferencedRectangle) -> dict[str, object]:
-    return {"bounds": [box.xMinimum(), box.yMinimum(), box.xMaximum(), box.yMaximum()], "crs": _crs_text(box.crs())}
+    return {"bounds": [box.xMinimum(), box.yMinimum(), box.xMaximum(), box.yMaximum()], "crs": crs_text(box.crs())}
 
 
 def _read_rectangle(kept: Mapping[str, Any]) -> QgsReferencedRectangle:
     xmin, ymin, xmax, ymax = map(float, kept["bounds"])
-    return QgsReferencedRectangle(QgsRectangle(xmin, ymin, xmax, ymax), _crs(kept["crs"]))
+    return QgsReferencedRectangle(QgsRectangle(xmin, ymin, xmax, ymax), crs_of(kept["crs"]))
 
 
 def _write_source(source: QgsProcessingFeatureSourceDefinition) -> dict[str, object]:
@@ -139,7 +126,7 @@ def _read_destination(kept: Mapping[str, Any]) -> QgsProcessingOutputLayerDefini
 
 _KINDS: dict[str, tuple[Callable[[Any], dict[str, object]], Callable[[Mapping[str, Any]], object]]] = {
     "QgsReferencedRectangle": (_write_rectangle, _read_rectangle),
-    "QgsCoordinateReferenceSystem": (lambda crs: {"crs": _crs_text(crs)}, lambda kept: _crs(kept["crs"])),
+    "QgsCoordinateReferenceSystem": (lambda crs: {"crs": crs_text(crs)}, lambda kept: crs_of(kept["crs"])),
     "QgsProcessingFeatureSourceDefinition": (_write_source, _read_source),
     "QgsProcessingOutputLayerDefinition": (lambda one: {"sink": one.sink.staticValue()}, _read_destination),
     "QgsProperty": (lambda one: {"value": one.staticValue()}, lambda kept: QgsProperty.fromValue(kept["value"])),

@@ -9,6 +9,7 @@ from typing import Optional
 from qgis.core import QgsCoordinateReferenceSystem, QgsRectangle
 
 from ..inference.job import GridSpec, Job
+from .crs import crs_text
 from .matching import match
 from .runs import RunRequest, first_raster
 from .sources import RasterInput
@@ -59,13 +60,9 @@ def _grid(request: RunRequest, first: Optional[RasterInput]) -> GridSpec:
     if spec.extent is None and spec.area is None and all(first.size):
         spec = _within(spec, first.extent, first.crs)
     resolution = spec.resolution or request.card.gsd
-    return replace(spec, crs=spec.crs or _crs_text(first.crs), resolution=resolution, native=False)
+    return replace(spec, crs=spec.crs or crs_text(first.crs), resolution=resolution, native=False)
 
 
 def _within(spec: GridSpec, extent: QgsRectangle, crs: QgsCoordinateReferenceSystem) -> GridSpec:
     corners = extent.xMinimum(), extent.yMinimum(), extent.xMaximum(), extent.yMaximum()
-    return replace(spec, extent=corners, extent_crs=_crs_text(crs))
-
-
-def _crs_text(crs: QgsCoordinateReferenceSystem) -> str:
-    return crs.authid() or crs.toWkt()
+    return replace(spec, extent=corners, extent_crs=crs_text(crs))

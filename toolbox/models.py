@@ -11,7 +11,7 @@ from typing import Optional
 from ..inference.errors import RequestError
 from ..models.card import Card, card_from_dict
 from ..models.library import STARTERS, Installed, find_model, list_models, strangers
-from .engine import Engine, IsCancelled
+from .commands import EngineCommands, IsCancelled, deaf
 from .settings import library_folder
 
 
@@ -22,13 +22,13 @@ class ModelChoice:
     path: Path
     card: Optional[Card] = None
 
-    def read_card(self, engine: Engine, folder: Path, is_cancelled: IsCancelled) -> Card:
+    def read_card(self, engine: EngineCommands, folder: Path, is_cancelled: IsCancelled) -> Card:
         """The card as the engine reads it from the model itself; `folder` takes the engine's error output.
 
         Raises:
             EngineFailed: when the file is no model that the engine reads.
         """
-        report = engine.inspect(self.path, folder, lambda _event: None, is_cancelled).report
+        report = engine.inspect(self.path, folder, deaf, is_cancelled).report
         return card_from_dict(report["card"], self.path.name)
 
 

@@ -136,7 +136,7 @@ def _top(channels: Sequence[Channel]) -> float:
     """About the highest value that the channels' scaling was made for."""
     rules = [channel.scaling for channel in channels]
     tops = [rule.offset + 3 * abs(rule.scale) if rule.maximum is None else rule.maximum for rule in rules]
-    return max(*tops, 1e-6)
+    return max([*tops, 1e-6])
 
 
 def _shift_said(raster: RasterInput) -> str:

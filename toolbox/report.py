@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import os
 import secrets
-from collections.abc import Callable
 from contextlib import suppress
 from pathlib import Path
 from typing import Optional
@@ -19,6 +18,7 @@ from ..inference.errors import Cancelled, RequestError
 from ..inference.job import read_job
 from ..inference.record import RunRecord, read_record
 from ..models.card import Card
+from .commands import RUN_JOB, IsCancelled
 from .figures import card_of, tr
 from .products import BY_NAME
 from .report_page import Picture, Ramp, report_html
@@ -29,10 +29,6 @@ from .styles import style_layer
 REPORT = "report.html"
 #: The products of which the first that was made is shown beside the imagery.
 _SHOWN = ("fields", "classes", "regression", "polygons", "confidence", "probabilities")
-#: The job as the toolbox left it in the run's folder.
-_JOB = "run.job.json"
-
-IsCancelled = Callable[[], bool]
 
 
 def write_report(
@@ -87,7 +83,7 @@ def _drawn(
 def _imagery(folder: Path, card: Card, view: View) -> tuple[list[QgsRasterLayer], str]:
     """The layers of the first imagery slot and what they are called."""
     try:
-        job, base = read_job(folder / _JOB)
+        job, base = read_job(folder / RUN_JOB)
     except RequestError:
         # A run of the command line, whose job lies elsewhere: the report then has the map alone.
         return [], ""

@@ -33,6 +33,7 @@ from qgis.PyQt.QtGui import QColor, QImage, QPainter
 from ..inference.job import Source, resolve
 from ..inference.record import GridFacts
 from ..models.card import Slot
+from .crs import crs_of
 
 #: Pixels of a picture's longer side: sharp on paper at half a page's width, and some hundred kB.
 SIDE = 820
@@ -53,9 +54,7 @@ class View:
 
 def view_of(grid: GridFacts, context: QgsCoordinateTransformContext) -> View:
     """The run grid as a view in true proportions: degrees are drawn as wide as they are on the ground."""
-    crs = QgsCoordinateReferenceSystem(grid.crs)
-    if not crs.isValid():
-        crs = QgsCoordinateReferenceSystem.fromWkt(grid.crs)
+    crs = crs_of(grid.crs)
     extent = QgsRectangle(*grid.bounds)
     if crs.isGeographic():
         degrees = crs

@@ -8,16 +8,13 @@ from typing import Optional
 
 from ..inference.errors import RequestError
 from ..inference.job import Job, Source, read_job, resolve
-from .commands import EngineCommands
+from .commands import RUN_JOB, EngineCommands
 from .runs import FinishedRun, Listener, hearer
-
-#: What the engine client writes into a run's folder before it starts the engine.
-JOB = "run.job.json"
 
 
 def can_resume(folder: Path) -> bool:
     """Whether the run got as far as having a job; before, only its layers tell what it is."""
-    return (folder / JOB).is_file()
+    return (folder / RUN_JOB).is_file()
 
 
 def resume(folder: Path, engine: EngineCommands, listener: Listener) -> FinishedRun:
@@ -46,7 +43,7 @@ def _run(job: Job, folder: Path, engine: EngineCommands, listener: Listener) -> 
 
 def _own_job(folder: Path) -> Job:
     """The job in the folder, with absolute paths; one that writes elsewhere is not the folder's."""
-    job, base = read_job(folder / JOB)
+    job, base = read_job(folder / RUN_JOB)
     if Path(resolve(job.outputs.folder, base)).resolve() != folder.resolve():
         raise RequestError(f"The job in {folder} belongs to another folder; run again instead.")
     sources = {name: _absolute(source, base) for name, source in job.sources.items()}

@@ -17,7 +17,7 @@ from typing import Literal
 from ..inference.errors import RequestError
 from ..inference.job import PRODUCTS, read_job
 from ..models.card import read_json
-from .resume import JOB
+from .commands import RUN_JOB
 
 Kind = Literal["blocks", "copies", "products", "records", "foreign"]
 #: A file that is written beside its place first, by `models/files.py`.
@@ -29,7 +29,7 @@ _SUBFOLDERS: dict[str, tuple[Kind, re.Pattern[str]]] = {
     "vectors": ("copies", re.compile(r"\w+-[0-9a-f]{24}(\.[0-9a-f]{12}\.partial)?\.(fgb|json)")),
 }
 #: The files by which a folder is known to be a run's; they go last, so that half a deletion can be gone on with.
-_SIGNS = ("run.json", "plan.json", JOB)
+_SIGNS = ("run.json", "plan.json", RUN_JOB)
 _RECORDS = re.compile(rf"engine\.log|report\.html|[a-z]+\.(request|job)\.json|(plan|run)\.json|{_PART}")
 _ANYTHING = re.compile(r".*", re.DOTALL)
 #: What GDAL, QGIS and SQLite put beside a product of that name.
@@ -196,9 +196,9 @@ def _kind(name: str, products: frozenset[str]) -> Kind:
 def _product_names(folder: Path) -> frozenset[str]:
     """File names of the run's products, the default ones and those that its job names."""
     names = {*PRODUCTS.values(), "summary.json"}
-    if (folder / JOB).is_file():
+    if (folder / RUN_JOB).is_file():
         try:
-            job, base = read_job(folder / JOB)
+            job, base = read_job(folder / RUN_JOB)
         except RequestError:
             # A job that cannot be read names nothing; what it once wrote under other names then stays.
             return frozenset(names)
@@ -217,7 +217,7 @@ def _has_plan(folder: Path) -> bool:
 
 def _has_job(folder: Path) -> bool:
     try:
-        job, base = read_job(folder / JOB)
+        job, base = read_job(folder / RUN_JOB)
     except RequestError:
         return False
     return (base / job.outputs.folder).resolve() == folder.resolve()

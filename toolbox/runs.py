@@ -19,7 +19,8 @@ from ..inference.errors import Cancelled, SourceError
 from ..inference.events import Event, Progress, Started, Warn
 from ..inference.job import Compute, GridSpec, Job, Outputs, Source
 from ..models.card import Card
-from .engine import Engine
+from .commands import EngineCommands, deaf
+from .crs import crs_of, crs_text
 from .matching import Binding, Given, Layer, match
 from .products import ATTRIBUTION, parameter_of
 from .settings import data_folder, output_folder
@@ -98,7 +99,7 @@ def new_run_folder() -> Path:
     return (output_folder() or data_folder() / "runs") / f"{time.strftime('%Y%m%d-%H%M%S')}-{secrets.token_hex(3)}"
 
 
-def execute(request: RunRequest, engine: Engine, listener: Listener) -> FinishedRun:
+def execute(request: RunRequest, engine: EngineCommands, listener: Listener) -> FinishedRun:
     """Do the run.
 
     Raises:
@@ -147,7 +148,8 @@ def _percent(event: Progress) -> float:
 def _stage_text(event: Progress) -> str:
     parts = [event.stage.capitalize()]
     if event.rate:
-        parts.append(f"{event.rate / 1e6:.2g} Mpx/s")
+        rate = event.rate / 1e6
+        parts.append(f"{rate:.0f} Mpx/s" if rate >= 10 else f"{rate:.2g} Mpx/s")
     if event.remaining is not None:
         parts.append(f"{event.remaining:.0f} s left")
     return ", ".join(parts)
@@ -166,7 +168,7 @@ class _Builder:
     bindings: dict[str, Binding]
     stage: Stage
 
-    def job(self, engine: Engine, folder: Path, hear: Callable[[Event], None]) -> Job:
+    def job(self, engine: EngineCommands, folder: Path, hear: Callable[[Event], None]) -> Job:
         staged = self._stage_files()
         bindings = {name: binding.with_staged(staged) for name, binding in self.bindings.items()}
         spec = self._grid(bindings)
@@ -210,7 +212,7 @@ class _Builder:
         spec, area = self.request.grid, self.request.area
         if spec.extent and spec.extent_crs:
             xmin, ymin, xmax, ymax = spec.extent
-            return PixelGrid(_crs(spec.extent_crs), QgsRectangle(xmin, ymin, xmax, ymax), 0, 0)
+            return PixelGrid(crs_of(spec.extent_crs), QgsRectangle(xmin, ymin, xmax, ymax), 0, 0)
         if area is not None:
             return PixelGrid(area.crs, area.extent, 0, 0) if area.extent else None
         first = self.request.reference or first_raster(self.request.card, self.bindings)
@@ -230,13 +232,13 @@ class _Builder:
         first = first_raster(self.request.card, self.bindings)
         if first is None or not _is_service(first):
             return spec
-        return replace(spec, crs=spec.crs or _code(first.crs), native=False)
+        return replace(spec, crs=spec.crs or crs_text(first.crs), native=False)
 
     def _ask_grid(
         self,
         bindings: dict[str, Binding],
         spec: GridSpec,
-        engine: Engine,
+        engine: EngineCommands,
         folder: Path,
         hear: Callable[[Event], None],
     ) -> PixelGrid:
@@ -249,8 +251,8 @@ class _Builder:
             outputs=replace(self.request.outputs, products={"stack": None}),
         )
         # What it warns of is told again, and more fully, by the run.
-        answer = engine.check(job, folder, _deaf, self.stage.is_cancelled).report["grid"]
-        return PixelGrid(_crs(answer["crs"]), QgsRectangle(*answer["bounds"]), answer["width"], answer["height"])
+        answer = engine.check(job, folder, deaf, self.stage.is_cancelled).report["grid"]
+        return PixelGrid(crs_of(answer["crs"]), QgsRectangle(*answer["bounds"]), answer["width"], answer["height"])
 
     def _sources(self, bindings: dict[str, Binding]) -> dict[str, Source]:
         sources = {name: binding.to_source(self.request.unreadable) for name, binding in bindings.items()}
@@ -292,7 +294,7 @@ def refuse_elsewhere(
     if spec.extent is None or spec.extent_crs is None:
         return
     xmin, ymin, xmax, ymax = spec.extent
-    wanted, crs = QgsRectangle(xmin, ymin, xmax, ymax), _crs(spec.extent_crs)
+    wanted, crs = QgsRectangle(xmin, ymin, xmax, ymax), crs_of(spec.extent_crs)
     for slot in card.slots:
         rasters = bindings[slot.name].rasters if slot.missing == "required" and slot.name in bindings else ()
         files = [raster for raster in rasters if not _is_service(raster)]
@@ -309,15 +311,3 @@ def _touches(
 
 def _is_service(raster: RasterInput) -> bool:
     return raster.staging is not None and raster.staging.kind == "render"
-
-
-def _deaf(_event: Event) -> None:
-    return None
-
-
-def _crs(text: str) -> QgsCoordinateReferenceSystem:
-    return QgsCoordinateReferenceSystem(text) if ":" in text[:12] else QgsCoordinateReferenceSystem.fromWkt(text)
-
-
-def _code(crs: QgsCoordinateReferenceSystem) -> str:
-    return crs.authid() or crs.toWkt()

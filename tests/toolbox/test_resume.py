@@ -13,8 +13,9 @@ import pytest
 from fusion_mapper.inference.errors import Cancelled, RequestError
 from fusion_mapper.inference.events import Event, Progress
 from fusion_mapper.inference.job import Compute, GridSpec, Job, Outputs, Source, VectorLayer
+from fusion_mapper.toolbox.commands import RUN_JOB
 from fusion_mapper.toolbox.engine import Engine, EngineCrashed
-from fusion_mapper.toolbox.resume import JOB, can_resume, repeat, resume
+from fusion_mapper.toolbox.resume import can_resume, repeat, resume
 
 PRODUCTS = {"classes": None, "polygons": None, "confidence": None}
 #: West, south, east, north: 1.5 km × 1.5 km of the town.
@@ -131,23 +132,23 @@ def test_a_run_is_repeated_into_another_folder(run_in, job, undisturbed, engine_
 
 def test_relative_paths_of_a_job_keep_their_meaning_elsewhere(job, run_in, undisturbed, engine_python, tmp_path):
     folder = tmp_path / "undisturbed"
-    told = json.loads((folder / JOB).read_text())
+    told = json.loads((folder / RUN_JOB).read_text())
     told["outputs"]["folder"] = "."
     told["sources"]["imagery"]["path"] = os.path.relpath(told["sources"]["imagery"]["path"], folder)
-    (folder / JOB).write_text(json.dumps(told))
+    (folder / RUN_JOB).write_text(json.dumps(told))
     repeat(folder, tmp_path / "again", Engine(engine_python), Watcher())
     assert products(tmp_path / "again") == undisturbed
 
 
 def test_a_folder_without_a_job_cannot_be_resumed(engine_python, tmp_path):
     assert not can_resume(tmp_path)
-    with pytest.raises(RequestError, match=JOB):
+    with pytest.raises(RequestError, match=RUN_JOB):
         resume(tmp_path, Engine(engine_python), Watcher())
 
 
 def test_a_job_that_writes_elsewhere_is_not_the_folder_s(job, engine_python, tmp_path):
     elsewhere = replace(job, outputs=replace(job.outputs, folder=str(tmp_path / "elsewhere")))
-    (tmp_path / JOB).write_text(json.dumps(elsewhere.to_dict()))
+    (tmp_path / RUN_JOB).write_text(json.dumps(elsewhere.to_dict()))
     with pytest.raises(RequestError, match="belongs to another folder"):
         resume(tmp_path, Engine(engine_python), Watcher())
     assert not (tmp_path / "elsewhere").exists()

@@ -18,6 +18,7 @@ from qgis.core import (
 
 from ...inference.errors import RequestError
 from ...inference.job import GridSpec
+from ..crs import crs_text
 from ..sources import RasterInput, VectorInput, describe, selected_features
 from .base import FusionAlgorithm, tr
 from .layers import given_raster
@@ -77,7 +78,7 @@ def given_grid(algorithm: FusionAlgorithm, parameters: dict[str, object], contex
     return GridSpec(
         resolution=resolution or None,
         native=algorithm.parameterAsBool(parameters, "NATIVE", context),
-        crs=(crs.authid() or crs.toWkt()) if crs.isValid() else None,
+        crs=crs_text(crs) if crs.isValid() else None,
         **_extent(algorithm, parameters, context),
     )
 
@@ -134,4 +135,4 @@ def _extent(
         raise RequestError("EXTENT is empty; give xmin,xmax,ymin,ymax and the CRS in brackets.")
     crs = algorithm.parameterAsExtentCrs(parameters, "EXTENT", context)
     corners = extent.xMinimum(), extent.yMinimum(), extent.xMaximum(), extent.yMaximum()
-    return {"extent": corners, "extent_crs": (crs.authid() or crs.toWkt()) if crs.isValid() else None}
+    return {"extent": corners, "extent_crs": crs_text(crs) if crs.isValid() else None}

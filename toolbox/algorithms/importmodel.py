@@ -17,6 +17,7 @@ from qgis.core import (
 
 from ...inference.errors import RequestError
 from ...models.card import Card, card_from_dict, read_json
+from ..commands import deaf
 from ..engine import Engine
 from ..settings import library_folder
 from .base import FeedbackListener, FusionAlgorithm, temporary_folder, tr
@@ -99,7 +100,7 @@ class ImportModelAlgorithm(FusionAlgorithm):
         card, warnings = collected.card, []
         if card is None:
             listener.progress(0.0, tr("Reading the model"))
-            told = engine.inspect(collected.model, folder, _deaf, listener.is_cancelled).report
+            told = engine.inspect(collected.model, folder, deaf, listener.is_cancelled).report
             card, warnings = card_from_dict(told["card"], collected.model.name), list(told["warnings"])
         for warning in warnings:
             listener.warn(warning)
@@ -108,7 +109,7 @@ class ImportModelAlgorithm(FusionAlgorithm):
             collected.model,
             library_folder(),
             folder,
-            _deaf,
+            deaf,
             listener.is_cancelled,
             card=replace(card, name=collected.name or card.name).to_dict(),
             replace=collected.replace,
@@ -116,7 +117,3 @@ class ImportModelAlgorithm(FusionAlgorithm):
         path = Path(done.products["model"])
         listener.say(f"Installed as '{path.stem}' in {path.parent}.")
         return {"MODEL_FILE": str(path), "MODEL_NAME": path.stem, "WARNINGS": "\n".join(warnings)}
-
-
-def _deaf(_event: object) -> None:
-    return None

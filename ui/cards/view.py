@@ -21,8 +21,7 @@ from qgis.PyQt.QtWidgets import (
 
 from ...inference.errors import RequestError
 from ...models.library import Installed
-from ...toolbox.commands import EngineCommands
-from ...toolbox.engine import IsCancelled
+from ...toolbox.commands import EngineCommands, IsCancelled, deaf
 from ...toolbox.models import is_removable, remove_model
 from ..shared.engine_task import EngineTask
 from ..shared.wording import tr
@@ -141,4 +140,4 @@ class CardView(QDialog):
 
 
 def _export(path: Path, target: Path, engine: EngineCommands, folder: Path, is_cancelled: IsCancelled) -> str:
-    return engine.export(path, target, folder, lambda _event: None, is_cancelled).products["model"]
+    return engine.export(path, target, folder, deaf, is_cancelled).products["model"]

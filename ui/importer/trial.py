@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import shutil
-import tempfile
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -22,9 +20,11 @@ from ...inference.errors import Cancelled, RequestError
 from ...inference.events import Event
 from ...inference.job import Compute, GridSpec, Outputs
 from ...models.card import Card
-from ...toolbox.engine import Engine, IsCancelled
+from ...toolbox.commands import EngineCommands, IsCancelled, deaf
+from ...toolbox.crs import crs_text
 from ...toolbox.matching import Given
 from ...toolbox.runs import RunRequest, execute
+from ...toolbox.scratch import ScratchFolder
 from ...toolbox.sources import VectorInput, describe
 from ..inputs.slot_row import SlotRow
 from ..shared.ground import rectangle_size
@@ -51,7 +51,7 @@ class Trial:
 class Tried:
     """What came of it."""
 
-    folder: Path
+    folder: ScratchFolder
     """Holds the result; to be deleted by whoever has shown it."""
     path: str
     product: str
@@ -76,7 +76,7 @@ class _Ear:
     def heard(self, _event: Event) -> None: ...
 
 
-def run_trial(trial: Trial, engine: Engine, scratch: Path, is_cancelled: IsCancelled) -> Tried:
+def run_trial(trial: Trial, engine: EngineCommands, scratch: Path, is_cancelled: IsCancelled) -> Tried:
     """Install the model into a folder that is thrown away, and map the piece with it.
 
     Raises:
@@ -84,30 +84,32 @@ def run_trial(trial: Trial, engine: Engine, scratch: Path, is_cancelled: IsCance
         EngineFailed: with the engine's sentence.
         Cancelled: when nobody waits any more.
     """
-    folder = Path(tempfile.mkdtemp(prefix="fusion_mapper_trial_"))
+    folder = ScratchFolder()
     try:
         tried = _run(trial, folder, engine, scratch, is_cancelled)
         if is_cancelled():
             raise Cancelled(tr("The trial was cancelled."))
         return tried
     except BaseException:
-        shutil.rmtree(folder, ignore_errors=True)
+        folder.delete()
         raise
 
 
-def _run(trial: Trial, folder: Path, engine: Engine, scratch: Path, is_cancelled: IsCancelled) -> Tried:
+def _run(
+    trial: Trial, folder: ScratchFolder, engine: EngineCommands, scratch: Path, is_cancelled: IsCancelled
+) -> Tried:
     card = trial.card.to_dict()
-    made = engine.install(trial.model, folder / "library", scratch, lambda _event: None, is_cancelled, card)
+    made = engine.install(trial.model, folder.path / "library", scratch, deaf, is_cancelled, card)
     product = trial_product(trial.card)
     extent = trial.extent
     request = RunRequest(
         given=trial.given,
-        outputs=Outputs(str(folder / "run"), {product: None}),
+        outputs=Outputs(str(folder.path / "run"), {product: None}),
         card=trial.card,
         model=Path(made.products["model"]),
         grid=GridSpec(
             extent=(extent.xMinimum(), extent.yMinimum(), extent.xMaximum(), extent.yMaximum()),
-            extent_crs=trial.crs.authid() or trial.crs.toWkt(),
+            extent_crs=crs_text(trial.crs),
         ),
         compute=Compute(device=trial.device),
         transform=trial.transform,

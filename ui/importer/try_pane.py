@@ -2,15 +2,15 @@
 
 from __future__ import annotations
 
-import shutil
 from collections.abc import Sequence
 from functools import partial
+from html import escape
 from pathlib import Path
 from typing import Callable, Optional
 
 from qgis.core import QgsMapLayer, QgsProject, QgsRasterLayer, QgsReferencedRectangle
 from qgis.gui import QgsMapCanvas
-from qgis.PyQt.QtCore import pyqtSignal
+from qgis.PyQt.QtCore import Qt, pyqtSignal
 from qgis.PyQt.QtGui import QImage
 from qgis.PyQt.QtWidgets import QGroupBox, QHBoxLayout, QLabel, QProgressBar, QPushButton, QVBoxLayout, QWidget
 
@@ -106,6 +106,7 @@ class TryPane(QGroupBox):
         self._busy.hide()
         self._message.setObjectName("FusionMapperImportTryMessage")
         self._message.setWordWrap(True)
+        self._message.setTextFormat(Qt.TextFormat.PlainText)
         self._legend.setObjectName("FusionMapperImportLegend")
         self._legend.setWordWrap(True)
         self._legend.hide()
@@ -214,7 +215,8 @@ class TryPane(QGroupBox):
         self._layer = QgsRasterLayer(tried.path, "result", "gdal")
         style_layer(self._layer, tried.product, card)
         self._draw([self._layer], self._on_drawn)
-        self._legend.setText(classes_html(card_classes(card)) if tried.product == "classes" else card.outputs[0].units)
+        units = escape(card.outputs[0].units)
+        self._legend.setText(classes_html(card_classes(card)) if tried.product == "classes" else units)
         self._legend.setVisible(bool(self._legend.text()))
         self._say(" ".join(tried.warnings))
 
@@ -235,5 +237,5 @@ class TryPane(QGroupBox):
         """Let go of the result's file before its folder is deleted, which Windows asks for."""
         self._layer = None
         if self._tried is not None:
-            shutil.rmtree(self._tried.folder, ignore_errors=True)
+            self._tried.folder.delete()
             self._tried = None

@@ -17,10 +17,9 @@ from qgis.core import (
 from qgis.PyQt.QtCore import QObject, QTimer, pyqtSignal
 
 from ...inference.errors import FusionMapperError
-from ...inference.events import Event
 from ...models.card import Slot
 from ...toolbox import runs
-from ...toolbox.commands import EngineCommands, IsCancelled
+from ...toolbox.commands import EngineCommands, IsCancelled, deaf
 from ...toolbox.kept_values import layers_in
 from ...toolbox.lookahead import Lookahead, look_ahead
 from ...toolbox.products import BY_NAME
@@ -29,7 +28,7 @@ from ...toolbox.scratch import ScratchFolder
 from ..request import plain_request
 from ..runs.state import RunRequest
 from ..shared.engine_task import QuietQuestion
-from ..shared.wording import tr
+from ..shared.wording import short_number, tr
 from .preflight import FITS, Level, Verdict, coverage_verdict
 
 #: Milliseconds for which the panel has to stay as it is before the engine is asked.
@@ -142,12 +141,8 @@ class EngineCheck(QObject):
 def _check(
     ahead: Lookahead, timed: bool, engine: EngineCommands, folder: Path, is_cancelled: IsCancelled
 ) -> dict[str, Any]:
-    """On the task's thread."""
-    return dict(engine.check(ahead.job, folder, _deaf, is_cancelled, timed).report)
-
-
-def _deaf(_event: Event) -> None:
-    """What a check warns of is in its report."""
+    """On the task's thread; what a check warns of is in its report."""
+    return dict(engine.check(ahead.job, folder, deaf, is_cancelled, timed).report)
 
 
 def verdicts(plain: runs.RunRequest, ahead: Lookahead, report: Mapping[str, Any]) -> dict[str, Verdict]:
@@ -163,8 +158,7 @@ def slot_verdict(slot: Slot, entry: Mapping[str, Any], radiometry: Radiometry) -
     """The gravest thing that the engine's entry for a slot says; resolutions QGIS told already."""
     facts = entry["facts"]
     if facts is None:
-        # A file that cannot be read, in the engine's words.
-        return Verdict(Level.CANNOT, " ".join(entry["sentences"])) if entry["verdict"] == "cannot" else FITS
+        return _refused(entry) if entry["verdict"] == "cannot" else FITS
     said = dict(zip(entry["about"], entry["sentences"]))
     found = [_values_verdict(slot, facts, radiometry)] if "values" in said else []
     if "features" in said:
@@ -175,6 +169,15 @@ def slot_verdict(slot: Slot, entry: Mapping[str, Any], radiometry: Radiometry) -
     return max(found, key=lambda verdict: verdict.level, default=FITS)
 
 
+def _refused(entry: Mapping[str, Any]) -> Verdict:
+    """A file that cannot be read: in the engine's words, but for what the panel itself offers against it."""
+    told = " ".join(entry["sentences"])
+    if "damage" not in entry["about"]:
+        return Verdict(Level.CANNOT, told)
+    text = tr("'{file}' is damaged: repair it, or choose Skip and count under More, Unreadable data.")
+    return Verdict(Level.CANNOT, text.format(file=entry["file"]), told)
+
+
 def _values_verdict(slot: Slot, facts: Mapping[str, Any], radiometry: Radiometry) -> Verdict:
     ranges = list(zip(facts["minimum"], facts["maximum"]))
     wrong = next((i for i, pair in enumerate(ranges) if not suits(slot.channels[i : i + 1], [pair])), 0)
@@ -182,12 +185,8 @@ def _values_verdict(slot: Slot, facts: Mapping[str, Any], radiometry: Radiometry
     better = remedy(slot, radiometry, facts["minimum"], facts["maximum"]) if slot.role in ROLES else None
     advice = tr("Choose “{radiometry}” in Bands…").format(radiometry=tr(better.title)) if better else ""
     advice = advice or tr("Check the layer's units, or choose another layer.")
-    low, high = (_short(value) for value in ranges[wrong])
+    low, high = (short_number(value) for value in ranges[wrong])
     return Verdict(Level.NOTE, text.format(channel=slot.channels[wrong].name, low=low, high=high, advice=advice))
-
-
-def _short(value: float) -> str:
-    return f"{value:.0f}" if abs(value) >= 100 else f"{value:.2g}"
 
 
 def _key(request: RunRequest) -> object:

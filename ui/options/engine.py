@@ -9,9 +9,9 @@ from qgis.gui import QgsFileWidget
 from qgis.PyQt.QtCore import Qt
 from qgis.PyQt.QtWidgets import QHBoxLayout, QLabel, QPushButton, QVBoxLayout, QWidget
 
-from ...toolbox.engine import Engine, IsCancelled
+from ...toolbox.engine import Engine
 from ...toolbox.environment import EngineMissing, find_engine
-from ..shared.engine_line import first_working, session_text
+from ..shared.engine_line import ask_doctor, first_working, session_text
 from ..shared.engine_task import EngineTask
 from ..shared.wording import tr
 
@@ -73,7 +73,7 @@ class EngineField(QWidget):
             return
         self._test.setEnabled(False)
         self._answer.setText(tr("Starting the engine…"))
-        self._task = EngineTask(tr("Testing the engine"), _ask_doctor, engine)
+        self._task = EngineTask(tr("Testing the engine"), ask_doctor, engine)
         self._task.answered.connect(self._on_answered)
         self._task.failed.connect(self._answer.setText)
         self._task.ended.connect(self._on_ended)
@@ -115,7 +115,3 @@ def _usual() -> str:
         return str(find_engine())
     except EngineMissing:
         return tr("Not set up")
-
-
-def _ask_doctor(engine: Engine, folder: Path, is_cancelled: IsCancelled) -> dict[str, object]:
-    return engine.doctor(folder, lambda _event: None, is_cancelled).report

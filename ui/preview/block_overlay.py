@@ -20,6 +20,7 @@ from qgis.PyQt.QtGui import QImage, QPainter, QPolygonF, QTransform
 from qgis.PyQt.QtWidgets import QStyleOptionGraphicsItem, QWidget
 
 from ...inference.events import Block
+from ...toolbox.crs import crs_of
 
 #: Above the map and below rubber bands, markers and annotations.
 _LEVEL = -5.0
@@ -27,6 +28,8 @@ _LEVEL = -5.0
 _OPACITY = 0.8
 
 
+#: Blocks of a run share one CRS, which is not to be looked up for each.
+_known_crs = lru_cache(maxsize=4)(crs_of)
 #: Pictures that are painted within some 30 ms; of a run with more blocks the latest ones are shown.
 MOST = 1500
 
@@ -103,7 +106,7 @@ class _Picture:
             QgsPointXY(xs[1], ys[1]),
             QgsPointXY(xs[0], ys[1]),
         ]
-        transform = QgsCoordinateTransform(_crs_of(self.block.crs), target, QgsProject.instance().transformContext())
+        transform = QgsCoordinateTransform(_known_crs(self.block.crs), target, QgsProject.instance().transformContext())
         try:
             self.corners = [transform.transform(corner) for corner in corners]
         except QgsCsException:
@@ -164,12 +167,6 @@ def read_picture(path: str) -> QImage:
     """The picture in the format that is painted without being converted each time; null where there is none."""
     image = QImage(path)
     return image if image.isNull() else image.convertToFormat(QImage.Format.Format_ARGB32_Premultiplied)
-
-
-@lru_cache(maxsize=4)
-def _crs_of(text: str) -> QgsCoordinateReferenceSystem:
-    """The CRS of an event: an authority code or WKT."""
-    return QgsCoordinateReferenceSystem.fromWkt(text) if "[" in text else QgsCoordinateReferenceSystem(text)
 
 
 def _paint_into(painter: QPainter, image: QImage, quad: QPolygonF) -> None:

@@ -9,7 +9,7 @@ from qgis.PyQt.QtCore import Qt, pyqtSignal
 from qgis.PyQt.QtWidgets import QLabel, QWidget
 
 from ...inference.events import Started
-from ...toolbox.commands import EngineCommands, IsCancelled
+from ...toolbox.commands import EngineCommands, IsCancelled, deaf
 from .engine_task import EngineTask
 from .wording import DOT, tr
 
@@ -41,7 +41,7 @@ class EngineLine(QLabel):
             return
         self._asked = True
         self.setText(tr("Looking at the engine…"))
-        self._task = EngineTask(tr("Looking at the engine"), _ask_doctor, self._engine)
+        self._task = EngineTask(tr("Looking at the engine"), ask_doctor, self._engine)
         self._task.answered.connect(self._on_answered)
         self._task.failed.connect(self._on_failed)
         self._task.ended.connect(self._on_ended)
@@ -92,8 +92,9 @@ class EngineLine(QLabel):
         self._task = None
 
 
-def _ask_doctor(engine: EngineCommands, folder: Path, is_cancelled: IsCancelled) -> dict[str, object]:
-    return engine.doctor(folder, lambda _event: None, is_cancelled).report
+def ask_doctor(engine: EngineCommands, folder: Path, is_cancelled: IsCancelled) -> dict[str, object]:
+    """The doctor's report; a question for `EngineTask`."""
+    return engine.doctor(folder, deaf, is_cancelled).report
 
 
 def first_working(report: dict[str, object]) -> Optional[Started]:
