@@ -1,4 +1,4 @@
-"""What an empty project is greeted with, and what is said of models that were trained on simulated landscapes."""
+"""What an empty project is greeted with."""
 
 from __future__ import annotations
 
@@ -11,9 +11,8 @@ from qgis.PyQt.QtCore import QElapsedTimer, Qt, QTimer, pyqtSignal
 from qgis.PyQt.QtWidgets import QLabel, QProgressBar, QPushButton, QVBoxLayout, QWidget
 
 from ..inference.events import Result
-from ..models.library import STARTERS, Installed
-from ..toolbox.commands import EngineCommands
-from ..toolbox.engine import IsCancelled
+from ..models.library import STARTERS
+from ..toolbox.commands import EngineCommands, IsCancelled, deaf
 from ..toolbox.sample import add_sample_to_project, sample_folder
 from .shared.engine_task import EngineTask
 from .shared.wording import seconds_text, tr
@@ -37,6 +36,7 @@ class FirstSteps(QWidget):
         """Opens the scene's layers, one each time."""
         self._imagery: Optional[tuple[QgsRectangle, QgsCoordinateReferenceSystem]] = None
         self._said = ""
+        self._problem = ""
         self._text = QLabel(_greeting(), self)
         self._open = QPushButton(tr("Open a &Simulated Sample Scene"), self)
         self._bar = QProgressBar(self)
@@ -57,11 +57,12 @@ class FirstSteps(QWidget):
         """Have the scene made in the background, and put it into the project."""
         if self.working():
             return
+        self._problem = ""
         self._show_working(True)
         self._clock.start()
         self._task = EngineTask(tr("Simulating a sample scene"), _ask_sample, self._engine)
         self._task.answered.connect(self._on_answered)
-        self._task.failed.connect(self._show_state)
+        self._task.failed.connect(self._on_failed)
         self._task.ended.connect(self._on_ended)
         self._task.start()
 
@@ -143,41 +144,17 @@ class FirstSteps(QWidget):
         if place is not None:
             self.scene_opened.emit(*place, self._said)
 
+    def _on_failed(self, problem: str) -> None:
+        self._problem = problem
+
     def _on_ended(self) -> None:
         self._task = None
         if self._layers is None:
-            self._open.setEnabled(True)
-            self._bar.setVisible(False)
+            self._show_working(False)
+            self._show_state(self._problem)
 
     def _on_project_changed(self, *_told: object) -> None:
         self.setVisible(not QgsProject.instance().mapLayers())
-
-
-class StarterHint(QLabel):
-    """Under a starter model: what works on real imagery."""
-
-    import_asked = pyqtSignal()
-
-    def __init__(self, parent: Optional[QWidget] = None) -> None:
-        super().__init__(parent)
-        self.setObjectName("FusionMapperStarterHint")
-        self.setAccessibleName(tr("What works on real imagery"))
-        self.setWordWrap(True)
-        self.setTextInteractionFlags(Qt.TextInteractionFlag.TextBrowserInteraction)
-        self.setText(_hint())
-        self.linkActivated.connect(self._on_link)
-        self.show_model(None)
-
-    def focus_chain(self) -> list[QWidget]:
-        """What the Tab key goes through, in order."""
-        return [self]
-
-    def show_model(self, model: Optional[Installed]) -> None:
-        """Show the hint where the model is one of those that come with the plugin."""
-        self.setVisible(model is not None and model.path.parent == STARTERS)
-
-    def _on_link(self, _target: str) -> None:
-        self.import_asked.emit()
 
 
 def _greeting() -> str:
@@ -190,10 +167,5 @@ def _greeting() -> str:
     )
 
 
-def _hint() -> str:
-    text = tr("Looks wrong on real imagery: {link} for that. Training your own is not possible in this version.")
-    return text.format(link=f'<a href="import">{tr("import a model")}</a>')
-
-
 def _ask_sample(engine: EngineCommands, folder: Path, is_cancelled: IsCancelled) -> Result:
-    return engine.sample(sample_folder(), folder, lambda _event: None, is_cancelled)
+    return engine.sample(sample_folder(), folder, deaf, is_cancelled)

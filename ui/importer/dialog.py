@@ -24,8 +24,7 @@ from qgis.PyQt.QtWidgets import (
 )
 
 from ...models.card import Card, card_from_dict
-from ...toolbox.commands import EngineCommands
-from ...toolbox.engine import IsCancelled
+from ...toolbox.commands import EngineCommands, IsCancelled, deaf
 from ...toolbox.settings import library_folder
 from ..shared.engine_task import EngineTask, Question
 from ..shared.widgets import ElidedLabel
@@ -90,7 +89,7 @@ class ImportDialog(QDialog):
         self._reading = self._ask(tr("Reading {name}").format(name=path.name), partial(_inspect, path))
         self._reading.answered.connect(partial(self._on_read, path))
         self._reading.failed.connect(self._facts.say)
-        self._reading.ended.connect(partial(self._on_ended, "_reading"))
+        self._reading.ended.connect(partial(self._on_ended, "_reading", self._reading))
         self._reading.start()
         self._show_state()
 
@@ -252,15 +251,17 @@ class ImportDialog(QDialog):
         self._review = self._ask(tr("Checking the card"), partial(_review, self._path, card))
         self._review.answered.connect(self._draft.set_problems)
         self._review.failed.connect(self._on_review_failed)
-        self._review.ended.connect(partial(self._on_ended, "_review"))
+        self._review.ended.connect(partial(self._on_ended, "_review", self._review))
         self._review.start()
         self._show_state()
 
     def _on_review_failed(self, text: str) -> None:
         self._draft.set_problems([{"field": "", "text": text}])
 
-    def _on_ended(self, which: str) -> None:
-        setattr(self, which, None)
+    def _on_ended(self, which: str, task: EngineTask) -> None:
+        # Another file may be being read by now.
+        if getattr(self, which) is task:
+            setattr(self, which, None)
         if which == "_review" and self._stale:
             self._look_over()
         self._show_state()
@@ -299,7 +300,7 @@ class ImportDialog(QDialog):
         self._install_task = self._ask(what, partial(_install, self._path, library, card, taken))
         self._install_task.answered.connect(self._on_installed)
         self._install_task.failed.connect(self._on_not_installed)
-        self._install_task.ended.connect(partial(self._on_ended, "_install_task"))
+        self._install_task.ended.connect(partial(self._on_ended, "_install_task", self._install_task))
         self._install_task.start()
         self._show_state()
 
@@ -340,14 +341,14 @@ def dropped_model(data: Optional[QMimeData]) -> Optional[Path]:
 def _inspect(
     path: Path, engine: EngineCommands, folder: Path, is_cancelled: IsCancelled
 ) -> tuple[dict[str, Any], Card]:
-    report = engine.inspect(path, folder, lambda _event: None, is_cancelled).report
+    report = engine.inspect(path, folder, deaf, is_cancelled).report
     return report, card_from_dict(report["card"], path.name)
 
 
 def _review(
     path: Path, card: dict[str, Any], engine: EngineCommands, folder: Path, is_cancelled: IsCancelled
 ) -> list[dict[str, str]]:
-    return engine.inspect(path, folder, lambda _event: None, is_cancelled, card).report["problems"]
+    return engine.inspect(path, folder, deaf, is_cancelled, card).report["problems"]
 
 
 def _install(
@@ -359,5 +360,5 @@ def _install(
     folder: Path,
     is_cancelled: IsCancelled,
 ) -> str:
-    made = engine.install(path, library, folder, lambda _event: None, is_cancelled, card.to_dict(), replace)
+    made = engine.install(path, library, folder, deaf, is_cancelled, card.to_dict(), replace)
     return made.products["model"]

@@ -3,60 +3,25 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from html import escape
 from pathlib import Path
 from typing import Optional
 
-from qgis.core import Qgis, QgsApplication, QgsMapLayer, QgsMapLayerType, QgsProject, QgsTask
+from qgis.core import Qgis, QgsMapLayer, QgsMapLayerType, QgsProject
 from qgis.gui import QgisInterface
-from qgis.PyQt.QtCore import QObject, QUrl, pyqtSignal
+from qgis.PyQt.QtCore import QObject, QUrl
 from qgis.PyQt.QtGui import QDesktopServices
 from qgis.PyQt.QtWidgets import QAction
 
-from ...inference.errors import Cancelled, FusionMapperError, RequestError
+from ...inference.errors import FusionMapperError, RequestError
 from ...inference.record import RunRecord, read_record
 from ...toolbox.report import write_report
 from ...toolbox.run_layers import figures_of, herald, is_result, run_folder_of
+from ..shared.errand_task import Errand, ErrandTask
 from ..shared.wording import LOG_TAG, theme_icon, tr
 from .summary_panel import SummaryPanel
 
 _KINDS = (QgsMapLayerType.RasterLayer, QgsMapLayerType.VectorLayer)
-
-Errand = Callable[[Callable[[], bool]], object]
-"""Called on another thread with what tells that nobody waits any more."""
-
-
-class FileTask(QgsTask):
-    """Does an errand with files; keep a reference until it has ended."""
-
-    answered = pyqtSignal(object)
-    failed = pyqtSignal(str)
-    """Why there is no answer, in one sentence."""
-    ended = pyqtSignal()
-
-    def __init__(self, description: str, errand: Errand) -> None:
-        super().__init__(description, QgsTask.Flag.CanCancel | QgsTask.Flag.CancelWithoutPrompt)
-        self._errand = errand
-        self._answer: Optional[object] = None
-        self._problem = ""
-
-    def run(self) -> bool:
-        # Whatever escapes from here aborts QGIS, so a fault of ours is told as well.
-        try:
-            self._answer = self._errand(self.isCanceled)
-        except Cancelled:
-            return False
-        except FusionMapperError as problem:
-            self._problem = str(problem)
-        except Exception as problem:  # noqa: BLE001 - see above
-            self._problem = tr("The file could not be handled; {problem!r}").format(problem=problem)
-        return True
-
-    def finished(self, result: bool) -> None:
-        if result and self._problem:
-            self.failed.emit(self._problem)
-        elif result:
-            self.answered.emit(self._answer)
-        self.ended.emit()
 
 
 class ResultDesk(QObject):
@@ -65,7 +30,7 @@ class ResultDesk(QObject):
     def __init__(self, iface: QgisInterface, parent: Optional[QObject] = None) -> None:
         super().__init__(parent)
         self._iface = iface
-        self._tasks: set[FileTask] = set()
+        self._tasks: set[ErrandTask] = set()
         self._panels: dict[Path, SummaryPanel] = {}
         self._closed = False
         self._actions = (
@@ -146,12 +111,12 @@ class ResultDesk(QObject):
                 self._iface.addCustomActionForLayer(action, layer)
 
     def _start(self, description: str, errand: Errand, answer: Callable[[object], object]) -> None:
-        task = FileTask(description, errand)
+        task = ErrandTask(description, errand)
         self._tasks.add(task)
         task.answered.connect(lambda found: None if self._closed else answer(found))
         task.failed.connect(self._say)
         task.ended.connect(lambda: self._tasks.discard(task))
-        QgsApplication.taskManager().addTask(task)
+        task.start()
 
     def _show(self, folder: Path, record: RunRecord) -> None:
         if folder in self._panels:
@@ -182,7 +147,7 @@ class ResultDesk(QObject):
 
     def _say(self, sentence: str) -> None:
         if not self._closed:
-            self._iface.messageBar().pushMessage(LOG_TAG, sentence, Qgis.MessageLevel.Warning)
+            self._iface.messageBar().pushMessage(LOG_TAG, escape(sentence, quote=False), Qgis.MessageLevel.Warning)
 
 
 def _record(folder: Path, kept: Optional[RunRecord]) -> RunRecord:
