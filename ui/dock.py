@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from functools import partial
+from html import escape
 from typing import Optional
 
 from qgis.core import QgsCoordinateReferenceSystem, QgsProject, QgsRectangle
 from qgis.gui import QgisInterface, QgsDockWidget
-from qgis.PyQt.QtCore import QElapsedTimer, QEventLoop, QTimer
+from qgis.PyQt.QtCore import QElapsedTimer, QEventLoop, Qt, QTimer
 from qgis.PyQt.QtGui import QShowEvent
 from qgis.PyQt.QtWidgets import QHBoxLayout, QLabel, QPushButton, QVBoxLayout, QWidget
 
@@ -15,7 +16,7 @@ from ..toolbox.results import add_run_to_project
 from ..toolbox.warm import WarmEngine
 from .area.picker import AreaPicker
 from .dock_tools import DockTools
-from .first_steps import SAMPLE_MODEL, FirstSteps, StarterHint
+from .first_steps import SAMPLE_MODEL, FirstSteps
 from .inputs.engine_check import EngineCheck
 from .inputs.preflight import Verdict
 from .inputs.preselect import fill_rows
@@ -33,13 +34,15 @@ from .runs.banner import RunBanner
 from .runs.list import RunList
 from .runs.model import RunModel, RunRequest, RunState
 from .shared.engine_line import EngineLine
-from .shared.widgets import ColumnScroll, WheelGuard
+from .shared.widgets import BriefLabel, ColumnScroll, WheelGuard
 from .shared.wording import tr
 
 #: Milliseconds of quiet after which changes of map, layers and choices are looked at together.
 SETTLE = 120
 #: Milliseconds that an ended engine is given to let go of its task before QGIS goes on closing.
 FAREWELL = 6000
+#: Lines for why a run cannot be started; more would push the panel's choices away.
+REASON_LINES = 2
 
 
 class FusionDock(QgsDockWidget):
@@ -51,14 +54,13 @@ class FusionDock(QgsDockWidget):
         self._iface = iface
         self.warm = WarmEngine()
         self.first_steps = FirstSteps(self.warm, self)
-        self.starter_hint = StarterHint(self)
         self.tools = DockTools(self)
         self.runs = RunModel(self)
         self.model = ModelPicker(iface.mapCanvas(), self.warm, self)
         self.slots = SlotList(self)
         self.area = AreaPicker(iface.mapCanvas(), self)
         self.results = ResultPicker(self)
-        self._reason = QLabel(self)
+        self._reason = BriefLabel(REASON_LINES, self)
         self.preview = Preview(iface.mapCanvas(), self.warm, self)
         self._preview_line = PreviewLine(self.preview, self)
         self._preview_button = PreviewButton(self.preview, self)
@@ -119,7 +121,7 @@ class FusionDock(QgsDockWidget):
         self._run.setObjectName("FusionMapperRunButton")
         self._run.setDefault(True)
         self._reason.setObjectName("FusionMapperReason")
-        self._reason.setWordWrap(True)
+        self._reason.setTextFormat(Qt.TextFormat.PlainText)
         self._settled.setSingleShot(True)
         self._settled.setInterval(SETTLE)
 
@@ -128,7 +130,7 @@ class FusionDock(QgsDockWidget):
         upper = QVBoxLayout(choices)
         upper.setContentsMargins(6, 6, 6, 2)
         upper.setSpacing(5)
-        for part in (self.first_steps, self.model, self.starter_hint):
+        for part in (self.first_steps, self.model):
             upper.addWidget(part)
         for title, part in ((tr("Inputs"), self.slots), (tr("Area"), self.area), (tr("Results"), self.results)):
             upper.addWidget(heading(title, choices))
@@ -163,7 +165,6 @@ class FusionDock(QgsDockWidget):
 
     def _listen(self) -> None:
         self.model.model_changed.connect(self._on_model_changed)
-        self.starter_hint.import_asked.connect(self.model.import_model)
         self.slots.choice_changed.connect(self._settled.start)
         self.area.area_changed.connect(self._settled.start)
         self.results.results_changed.connect(self._settled.start)
@@ -193,7 +194,6 @@ class FusionDock(QgsDockWidget):
         model = self.model.model()
         card = model.card if model else None
         self.preview.clear()
-        self.starter_hint.show_model(model)
         self.slots.show_card(card)
         self.results.show_card(card)
         self._wheel.protect(self)
@@ -202,7 +202,7 @@ class FusionDock(QgsDockWidget):
         self._on_settled()
 
     def _set_tab_order(self) -> None:
-        parts = (self.first_steps, self.model, self.starter_hint, self.slots, self.area, self.results)
+        parts = (self.first_steps, self.model, self.slots, self.area, self.results)
         chain = [widget for part in parts for widget in part.focus_chain()]
         chain += [*self._preview_line.focus_chain(), self._preview_button]
         chain += [self._run, *self._run_list.focus_chain(), *self.tools.focus_chain()]
@@ -243,6 +243,7 @@ class FusionDock(QgsDockWidget):
         self._run.setEnabled(not problem)
         self._run.setToolTip(problem or tr("Make the map in the background"))
         self._reason.setText(problem)
+        self._reason.setToolTip(f"<qt>{escape(problem)}</qt>")
         self._reason.setVisible(bool(problem))
         self._preview_button.show_problem(self._preview_problem())
         # What the engine saw may have been changed since, and must not keep it from looking again.
@@ -316,7 +317,7 @@ class FusionDock(QgsDockWidget):
         self.result_desk.open_report(self.runs.run(number).request.folder)
 
     def _on_trouble(self, sentence: str) -> None:
-        self._iface.messageBar().pushWarning(tr("Fusion Mapper"), sentence)
+        self._iface.messageBar().pushWarning(tr("Fusion Mapper"), escape(sentence, quote=False))
 
     def _on_event_heard(self, _number: int, event: object) -> None:
         self.engine.hear(event)

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Optional
 
 from qgis.core import Qgis, QgsMessageLog, QgsProject
-from qgis.PyQt.QtCore import QObject, QUrl, pyqtSignal
+from qgis.PyQt.QtCore import QObject, Qt, QUrl, pyqtSignal
 from qgis.PyQt.QtGui import QDesktopServices
 from qgis.PyQt.QtWidgets import QMessageBox, QWidget
 
@@ -113,6 +113,7 @@ class RunActions(QObject):
         text = tr("Delete the folder of “{run}” with its results? This cannot be undone.").format(run=run.title)
         self._question = QMessageBox(QMessageBox.Icon.Question, tr("Delete Folder"), text, parent=self._window)
         self._question.setObjectName("FusionMapperDeleteFolder")
+        self._question.setTextFormat(Qt.TextFormat.PlainText)
         self._question.setInformativeText(_place_text(run))
         self._question.setStandardButtons(QMessageBox.StandardButton.Yes | QMessageBox.StandardButton.Cancel)
         self._question.setDefaultButton(QMessageBox.StandardButton.Cancel)

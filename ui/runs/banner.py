@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from html import escape
 from typing import Optional
 
 from qgis.core import Qgis
@@ -11,7 +12,7 @@ from qgis.PyQt.QtWidgets import QProgressBar, QPushButton, QWidget
 
 from ..shared.wording import LOG_TAG, tr
 from .model import Run, RunModel, RunState
-from .words import told
+from .words import brief_text
 
 #: Seconds for which a run that went well is announced.
 ANNOUNCE = 8
@@ -50,7 +51,7 @@ class RunBanner(QObject):
             self._take_out()
             self._put_in(run)
         if self._item is not None:
-            self._item.setText(told(run))
+            self._item.setText(brief_text(run))
             self._progress.setValue(int(run.percent))
 
     def _on_run_ended(self, number: int) -> None:
@@ -60,11 +61,11 @@ class RunBanner(QObject):
         if run.state is RunState.FAILED:
             self._announce(run, run.sentence, Qgis.MessageLevel.Critical, 0)
         elif run.state is RunState.FINISHED:
-            self._announce(run, told(run), Qgis.MessageLevel.Success, ANNOUNCE)
+            self._announce(run, brief_text(run), Qgis.MessageLevel.Success, ANNOUNCE)
 
     def _put_in(self, run: Run) -> None:
-        # Without a title: stage, rate and time left need the room on a small screen.
-        item = self._bar.createMessage(told(run))
+        # Without a title: stage and time left need the room on a small screen.
+        item = self._bar.createMessage(brief_text(run))
         item.setObjectName("FusionMapperBanner")
         self._progress = QProgressBar(item)
         self._progress.setObjectName("FusionMapperBannerProgress")
@@ -84,7 +85,9 @@ class RunBanner(QObject):
     def _announce(self, run: Run, text: str, level: Qgis.MessageLevel, seconds: int) -> None:
         went_well = run.state is RunState.FINISHED
         # Without a title beside its three buttons, which a small screen has no room for.
-        item = self._bar.createMessage(text) if went_well else self._bar.createMessage(LOG_TAG, text)
+        item = (
+            self._bar.createMessage(text) if went_well else self._bar.createMessage(LOG_TAG, escape(text, quote=False))
+        )
         if went_well:
             for name, text, asked in (
                 ("Summary", tr("Summary"), self.summary_asked),
