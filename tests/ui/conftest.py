@@ -117,12 +117,14 @@ def profile(monkeypatch, tmp_path) -> Path:
 
 
 @pytest.fixture
-def window(qtbot, qgis_app):
+def window(qgis_app):
     """A window to put the dock into."""
     window = Window()
-    qtbot.addWidget(window.mainWindow())
     window.mainWindow().show()
-    return window
+    yield window
+    # Not by qtbot, which deletes its widgets before the fixtures that live in this window have ended.
+    window.mainWindow().close()
+    window.mainWindow().deleteLater()
 
 
 @pytest.fixture
