@@ -53,13 +53,21 @@ def main() -> int:
 
 def visit(folder: Path, data: Path) -> dict:
     """Open QGIS, let it be measured, and read what was."""
+    told = folder / "report.json"
+    told.unlink(missing_ok=True)
+    for watched in (True, False):
+        code = open_qgis(folder, data, watched)
+        if told.exists():
+            return json.loads(told.read_text(encoding="utf-8"))
+        print(f"gui_gaps: QGIS ended with {code} and told nothing.")
+    raise SystemExit((folder / "qgis.log").read_text(encoding="utf-8")[-2000:])
+
+
+def open_qgis(folder: Path, data: Path, watched: bool) -> int:
+    """One visit to QGIS; what it ended with. `watched`: with a look at the stacks in each gap."""
     code = Path(__file__).with_name("in_qgis")
-    order = {"folder": str(folder), "data": str(data), "code": str(code)}
-    environment = {
-        **os.environ,
-        "FUSION_MAPPER_BENCH": json.dumps(order),
-        "XDG_DATA_HOME": str(folder / "home"),
-    }
+    order = {"folder": str(folder), "data": str(data), "code": str(code), "watched": watched}
+    environment = {**os.environ, "FUSION_MAPPER_BENCH": json.dumps(order), "XDG_DATA_HOME": str(folder / "home")}
     script = [str(ROOT / "scripts" / "run_qgis.sh"), "--xvfb", SCREEN, "--profiles", str(folder / "profiles")]
     with (folder / "qgis.log").open("w") as log:
         done = subprocess.run(
@@ -69,11 +77,7 @@ def visit(folder: Path, data: Path) -> dict:
             stderr=subprocess.STDOUT,
             check=False,
         )
-    try:
-        return json.loads((folder / "report.json").read_text(encoding="utf-8"))
-    except OSError:
-        tail = (folder / "qgis.log").read_text(encoding="utf-8")[-2000:]
-        raise SystemExit(f"gui_gaps: QGIS ended with {done.returncode} and told nothing:\n{tail}") from None
+    return done.returncode
 
 
 def table(report: dict) -> str:

@@ -31,7 +31,8 @@ picture dock light-look-3-preview
 picture running light-look-4-running
 picture results light-look-5-finished
 picture summary light-look-6-summary
-picture import light-11-tried-bare -crop 1080x670+90+0 +repage
+# Without the line that holds the file's path.
+picture import light-11-tried-bare -crop 1080x632+90+38 +repage
 picture first-steps light-look-1-empty -crop 340x590+942+100 +repage
 picture dark dark-look-3-preview
 ls -l "$SHOWN"

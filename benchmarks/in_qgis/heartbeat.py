@@ -4,6 +4,8 @@ A timer beats every 5 ms. Whenever a beat is more than `SLOW` late, `faulthandle
 needs nothing of the interpreter, has already written down the stack of every thread; so a gap in which the interpreter
 itself is locked is seen as well. Linux tells how long the thread stood ready and was given no processor: on a busy
 machine that time is nobody's fault, and is counted apart.
+
+Python's frames may change while the watcher reads them, which can end QGIS; then there are figures without stacks.
 """
 
 from __future__ import annotations
@@ -24,8 +26,9 @@ SLOW = 0.05
 class Heartbeat(QObject):
     """Beats until it is stopped; each gap between two beats belongs to the phase in which it ended."""
 
-    def __init__(self, stacks: Path, parent: QObject | None = None) -> None:
+    def __init__(self, stacks: Path, watched: bool, parent: QObject | None = None) -> None:
         super().__init__(parent)
+        self._watched = watched
         self.gaps: dict[str, list[tuple[float, float]]] = {}
         """Phase → for each gap its length, and the part of it spent waiting for a processor; seconds."""
         self.slow: list[dict] = []
@@ -60,7 +63,8 @@ class Heartbeat(QObject):
         self._watch()
 
     def _watch(self) -> None:
-        faulthandler.dump_traceback_later(SLOW, repeat=True, file=self._stacks)
+        if self._watched:
+            faulthandler.dump_traceback_later(SLOW, file=self._stacks)
 
     def _waited(self) -> float:
         self._waiting.seek(0)

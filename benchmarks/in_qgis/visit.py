@@ -44,7 +44,7 @@ class Visit(QObject):
         # QGIS shows an escaped exception in a window and waits for somebody to close it.
         qgis.utils.showException = self._on_exception
         self.canvas = iface.mapCanvas()
-        self.heart = Heartbeat(Path(ORDER["folder"]) / "stacks.txt", self)
+        self.heart = Heartbeat(Path(ORDER["folder"]) / "stacks.txt", ORDER["watched"], self)
         self.dock = None
         self.results: dict[str, str] = {}
         self._panning = QTimer(self)
