@@ -55,7 +55,7 @@ def run(qgis: Qgis, found: dict) -> None:
     qgis.ask("look_at", name="3420B_2010_328_RGB")
     qgis.until("FusionMapperRunButton", enabled=True)
     qgis.click("FusionMapperRunButton")
-    qgis.wait_for("run", number=1, state="running", stage_begins="Mapping", percent_above=15)
+    qgis.wait_for("run", number=1, state="running", stage_begins="Mapping", percent_above=25)
     note(qgis, found, "running", "FusionMapperDock", "look-4-running")
     qgis.click("FusionMapperRunCancel_1")
     qgis.wait_for_end(1)
