@@ -5,6 +5,7 @@ from __future__ import annotations
 from qgis.PyQt.QtCore import QCoreApplication
 
 from ..inference.errors import FusionMapperError
+from .scrub import scrubbed
 
 
 def tr(text: str) -> str:
@@ -13,7 +14,11 @@ def tr(text: str) -> str:
 
 
 def sentence_of(problem: BaseException) -> str:
-    """What a user is told of an exception; a fault of ours is named so that it can be reported."""
+    """What a user is told of an exception, without passwords; a fault of ours is named so that it can be reported."""
+    return scrubbed(_sentence(problem))
+
+
+def _sentence(problem: BaseException) -> str:
     if isinstance(problem, FusionMapperError) and str(problem).strip():
         return str(problem)
     if isinstance(problem, OSError) and problem.filename is not None:

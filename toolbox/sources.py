@@ -28,13 +28,8 @@ from qgis.core import (
 from ..inference.errors import SourceError
 from ..inference.job import Area, RasterFile, VectorLayer
 from .file_facts import Items, file_items, wavelength
+from .scrub import carries_secret
 
-#: Signs of a password or key in a source, which must never reach a file.
-_SECRET = re.compile(
-    r"(password|passwd|pwd|authcfg|username|user|token|api_?key|key|secret|signature|sig|sas)\s*=\s*[^&\s]"
-    r"|://[^/\s]*:[^/\s]*@",
-    re.IGNORECASE,
-)
 _IMAGE_TYPES = (Qgis.DataType.ARGB32, Qgis.DataType.ARGB32_Premultiplied)
 #: Formats that keep a layer's extent in their header; of others (GeoJSON, .osm) all features would be read.
 _QUICK_EXTENT = ("GPKG", "ESRI Shapefile", "FlatGeobuf", "MapInfo File", "Memory storage")
@@ -246,11 +241,6 @@ def selected_features(layer: QgsVectorLayer) -> VectorInput:
         whole, id=f"{whole.id}, selected", path=None, layer=None, where=None,
         extent=layer.boundingBoxOfSelected(), staging=order,
     )  # fmt: skip
-
-
-def carries_secret(source: str) -> bool:
-    """Whether a source's text holds a password, a key or a reference to stored credentials."""
-    return bool(_SECRET.search(source))
 
 
 def _raster_order(layer: QgsRasterLayer) -> Optional[RasterOrder]:

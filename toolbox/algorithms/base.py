@@ -33,6 +33,7 @@ from ..environment import PLUGIN_ROOT, EngineMissing, find_engine
 from ..faults import sentence_of
 from ..help import help_url
 from ..runs import FinishedRun, RunRequest, execute
+from ..scrub import scrubbed
 
 ICON = PLUGIN_ROOT / "resources" / "icon.svg"
 _TEMPORARY = "fusion_mapper-"
@@ -116,13 +117,13 @@ class FusionAlgorithm(QgsProcessingAlgorithm):
     def checkParameterValues(self, parameters: dict[str, object], context: QgsProcessingContext) -> tuple[bool, str]:
         fine, sentence = super().checkParameterValues(parameters, context)
         if not fine:
-            return fine, sentence
+            return fine, scrubbed(sentence)
         try:
             self._check_destinations(parameters)
             self._check_numbers(parameters)
             self.collect(parameters, context)
         except FusionMapperError as problem:
-            return False, str(problem)
+            return False, sentence_of(problem)
         return True, ""
 
     def _check_destinations(self, parameters: dict[str, object]) -> None:
@@ -194,10 +195,10 @@ class FeedbackListener:
         return "watch" if isinstance(self._feedback, EventFeedback) else None
 
     def say(self, text: str) -> None:
-        self._feedback.pushInfo(text)
+        self._feedback.pushInfo(scrubbed(text))
 
     def warn(self, text: str) -> None:
-        self._feedback.pushWarning(text)
+        self._feedback.pushWarning(scrubbed(text))
 
     def progress(self, percent: float, stage: str) -> None:
         self._feedback.setProgress(percent)
@@ -219,7 +220,7 @@ def _told(problem: Exception, feedback: QgsProcessingFeedback) -> QgsProcessingE
     if not isinstance(problem, FusionMapperError):
         details = "".join(traceback.format_exception(type(problem), problem, problem.__traceback__))
     if details:
-        feedback.pushConsoleInfo(details)
+        feedback.pushConsoleInfo(scrubbed(details))
     sentence = sentence_of(problem)
     if isinstance(feedback, EventFeedback):
         feedback.failed(sentence)

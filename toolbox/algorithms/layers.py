@@ -123,10 +123,10 @@ def given_layers(algorithm: FusionAlgorithm, parameters: dict[str, object], cont
         RequestError: when a layer is broken or is not found.
     """
     return Given(
-        imagery=_rasters(algorithm.parameterAsLayerList(parameters, "IMAGERY", context)),
-        osm=_vectors(algorithm.parameterAsLayerList(parameters, "OSM", context)),
+        imagery=_rasters(_listed(algorithm, parameters, "IMAGERY", context)),
+        osm=_vectors(_listed(algorithm, parameters, "OSM", context)),
         dem=_rasters([given_raster(algorithm, parameters, "DEM", context)]),
-        prior=_rasters(algorithm.parameterAsLayerList(parameters, "PRIOR", context)),
+        prior=_rasters(_listed(algorithm, parameters, "PRIOR", context)),
         bound=tuple(
             _bound(line, context) for line in parse_slots(algorithm.parameterAsString(parameters, "SLOTS", context))
         ),
@@ -155,6 +155,17 @@ def given_raster(
             f"{name} is '{parameters[name]}', which is neither a raster layer nor a file that can be read."
         )
     return layer
+
+
+def _listed(
+    algorithm: FusionAlgorithm, parameters: dict[str, object], name: str, context: QgsProcessingContext
+) -> list[QgsMapLayer]:
+    """The layers of a multiple choice; QGIS itself passes over those that it does not find."""
+    value = parameters.get(name)
+    for text in value if isinstance(value, (list, tuple)) else ():
+        if isinstance(text, str) and QgsProcessingUtils.mapLayerFromString(text, context) is None:
+            raise RequestError(f"{name} names '{text}', and there is no such layer, nor a file that can be read.")
+    return algorithm.parameterAsLayerList(parameters, name, context)
 
 
 def _rasters(layers: Iterable[Optional[QgsMapLayer]]) -> tuple[RasterInput, ...]:

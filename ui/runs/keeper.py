@@ -15,10 +15,9 @@ from ...inference.errors import RequestError
 from ...models.card import Card, card_from_dict
 from ...toolbox.history import History, Record, last_lines
 from ...toolbox.kept_values import decode_parameters, encode_parameters
+from ...toolbox.scrub import scrubbed
 from ...toolbox.settings import data_folder
-from ...toolbox.sources import carries_secret
 from ..shared.background import Background
-from ..shared.wording import tr
 from .state import Run, RunRequest, RunState
 
 
@@ -83,18 +82,13 @@ class RunKeeper(QObject):
             origin=str(run.origin or ""),
             percent=run.percent,
             seconds=run.seconds,
-            sentence=_harmless(run.sentence),
+            sentence=scrubbed(run.sentence),
             session=run.session,
             results={name: value for name, value in run.results.items() if isinstance(value, str)},
-            messages=last_lines([_harmless(line) for line in run.messages]),
-            warnings=last_lines([_harmless(line) for line in run.warnings]),
+            messages=last_lines([scrubbed(line) for line in run.messages]),
+            warnings=last_lines([scrubbed(line) for line in run.warnings]),
             on_map=run.on_map,
         )
-
-
-def _harmless(line: str) -> str:
-    """The line, unless it quotes a source with its password or key."""
-    return tr("A sentence that held a password or a key was left out.") if carries_secret(line) else line
 
 
 def project_file() -> str:
