@@ -11,7 +11,7 @@ from typing import Any
 from ..models.card import Channel, Slot
 from .cost import describe_grid
 from .duration import seconds_of
-from .errors import SourceError
+from .errors import DamagedError, SourceError
 from .events import Result
 from .job import Job
 from .kept import Kept
@@ -73,8 +73,14 @@ def _look_at(slot: Slot, prepared: Prepared, context: Context) -> dict[str, Any]
             return _verdict(slot, source.facts(), prepared.grid.mean_gsd)
         finally:
             source.close()
+    except DamagedError as problem:
+        return {**_refusal(problem, "damage"), "file": problem.file}
     except SourceError as problem:
-        return {"verdict": "cannot", "sentences": [str(problem)], "about": ["source"], "facts": None}
+        return _refusal(problem, "source")
+
+
+def _refusal(problem: SourceError, about: str) -> dict[str, Any]:
+    return {"verdict": "cannot", "sentences": [str(problem)], "about": [about], "facts": None}
 
 
 def _verdict(slot: Slot, facts: Facts, grid_gsd: float) -> dict[str, Any]:

@@ -6,7 +6,12 @@ from collections.abc import Callable, Iterator
 
 import numpy as np
 
+from ..models.card import Output
 from .prepare import Prepared
+
+#: Mean difference between tiles from which it is told: in probability, and as a share of a regression's range. Less is
+#: arithmetic's noise, or not to be seen on the map.
+SEEN = 0.01
 
 
 def tally(valid: np.ndarray, missing: np.ndarray) -> np.ndarray:
@@ -41,7 +46,7 @@ def doubts(prepared: Prepared, counts: np.ndarray) -> Iterator[str]:
 
 
 def seams(prepared: Prepared, total: Callable[[str], np.ndarray]) -> Iterator[str]:
-    """How far neighbouring tiles disagree, for a model whose tiling cannot be made invisible.
+    """How far neighbouring tiles disagree, for a model whose tiling cannot be made invisible; little is not told.
 
     Without a finite receptive radius a pixel's answer depends on the tile around it; what overlaps is blended, and
     its contrast (`Merger.contrast`, summed over the blocks by `total`) says how much there was to blend.
@@ -58,8 +63,18 @@ def seams(prepared: Prepared, total: Callable[[str], np.ndarray]) -> Iterator[st
             continue
         regression = output.task == "pixel-regression"
         difference = apart / pixels * (abs(output.scaling.scale) if regression else 1)
+        if difference < _least_seen(output):
+            continue
         unit = f" {output.units}".rstrip() if regression else " in probability"
         yield (
             f"The model tells no receptive radius, so the tiles of '{name}' are blended where they overlap; they "
             f"differ there by {difference:.2g}{unit} on average."
         )
+
+
+def _least_seen(output: Output) -> float:
+    """Mean difference between tiles that is worth telling, in the output's units; all of it where no range is known."""
+    if output.task != "pixel-regression":
+        return SEEN
+    low, high = output.range or (0.0, 0.0)
+    return SEEN * (high - low)

@@ -14,7 +14,7 @@ import numpy as np
 from pyogrio import raw
 from pyogrio.errors import DataLayerError, DataSourceError
 
-from ..errors import SourceError
+from ..errors import DamagedError
 from .vector_files import LayerFile, describe_copy, shapefile_is_short, short_problem
 
 #: Files up to this size are recognised by their whole content, larger ones by size, time, beginning and end.
@@ -54,7 +54,7 @@ def indexed_copy(
     Memory: GDAL streams the features; its index needs some 50 bytes for each of them.
 
     Raises:
-        SourceError: the file is broken and `skip` is False, or the filter is wrong.
+        SourceError: the file is damaged and `skip` is False, or the filter is wrong.
     """
     target = folder / f"{_name(file, columns, where, skip)}.fgb"
     notes = target.with_suffix(".json")
@@ -125,7 +125,7 @@ def _convert(file: LayerFile, columns: tuple[str, ...], where: str | None, skip:
     except _TROUBLES as trouble:
         problem = _listen(file) or short_problem(trouble)
         if not skip:
-            raise _broken(file, problem) from trouble
+            raise DamagedError(file.name, problem) from trouble
         _salvage(file, wanted, where, target)
         return Losses(_expected(file, where) - _written(target, file), 0, problem)
     missing = _expected(file, where) - _written(target, file)
@@ -134,12 +134,8 @@ def _convert(file: LayerFile, columns: tuple[str, ...], where: str | None, skip:
     # GDAL's stream passes over what it cannot read without a word; only a plain read tells the reason.
     problem = _listen(file)
     if problem and not skip:
-        raise _broken(file, problem)
+        raise DamagedError(file.name, problem)
     return Losses(max(missing, 1), 0, problem) if problem else Losses(0, max(missing, 0), "")
-
-
-def _broken(file: LayerFile, problem: str) -> SourceError:
-    return SourceError(f"'{file.name}' is damaged ({problem}); repair it, or let unreadable data be skipped.")
 
 
 def _stream(file: LayerFile, columns: tuple[str, ...], where: str | None, target: Path) -> None:
@@ -208,7 +204,7 @@ def _written(target: Path, file: LayerFile) -> int:
 def _salvage(file: LayerFile, columns: tuple[str, ...], where: str | None, target: Path) -> None:
     """Read features by number, in handfuls that are halved around what is broken, and write the readable ones."""
     if where is not None:
-        raise _broken(file, "what is left of it cannot be filtered; remove the filter or repair it")
+        raise DamagedError(file.name, "what is left of it cannot be filtered; remove the filter or repair it")
     store = target.with_suffix(".gpkg")
     store.unlink(missing_ok=True)
     found = False
@@ -231,7 +227,7 @@ def _salvage(file: LayerFile, columns: tuple[str, ...], where: str | None, targe
             _append(store, file, meta, shapes, values, found)
             found = True
         if not found:
-            raise _broken(file, "not one feature can be read")
+            raise DamagedError(file.name, "not one feature can be read")
         _stream(describe_copy(store, file), columns, None, target)
     finally:
         store.unlink(missing_ok=True)

@@ -139,6 +139,14 @@ def test_a_layer_that_cannot_be_read_is_its_slots_matter(job: Job, shared_data: 
     assert found["imagery"]["verdict"] == "fits"
 
 
+def test_a_damaged_layer_is_told_apart_by_its_file(job: Job, shared_data: Path, tmp_path: Path) -> None:
+    rivers = VectorLayer(str(shared_data / "swellendam" / "rivers.shp"))
+    model = str(STARTERS / "landcover-rgb-1m.onnx")
+    job = replace(job, model=model, sources={**job.sources, "osm": Source(layers=(rivers,))})
+    found = report(job, tmp_path)["slots"]["osm"]
+    assert (found["verdict"], found["about"], found["file"]) == ("cannot", ["damage"], "rivers.shp")
+
+
 def test_a_check_can_be_stopped(job: Job, tmp_path: Path) -> None:
     with pytest.raises(Cancelled):
         check_job(job, tmp_path, Voice(lambda _event: None, lambda: True), None, True)

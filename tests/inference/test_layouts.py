@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -278,17 +279,30 @@ def test_nan_from_the_model_is_nodata_and_counted(tmp_path: Path, pixels: np.nda
 
 
 @pytest.mark.parametrize(
-    ("radius", "overlap", "told"), [(None, 16, "differ there by 0."), (None, 0, "do not overlap"), (8, 16, "")]
+    ("radius", "overlap", "span", "told"),
+    [
+        (None, 16, None, "differ there by 0."),
+        (None, 16, (-10.0, 10.0), "differ there by 0."),
+        (None, 16, (-1e4, 1e4), ""),
+        (None, 0, None, "do not overlap"),
+        (8, 16, None, ""),
+    ],
 )
-def test_how_far_blended_tiles_disagree_is_told(
-    tmp_path: Path, pixels: np.ndarray, radius: int | None, overlap: int, told: str
+def test_how_far_blended_tiles_disagree_is_told_where_it_matters(
+    tmp_path: Path,
+    pixels: np.ndarray,
+    radius: int | None,
+    overlap: int,
+    span: tuple[float, float] | None,
+    told: str,
 ) -> None:
     """A model that subtracts its tile's mean answers each tile otherwise."""
     nodes = [
         helper.make_node("GlobalAveragePool", ["x"], ["mean"]),
         helper.make_node("Sub", ["x", "mean"], ["y"]),
     ]
-    card = {"slots": (imagery(),), "outputs": (VALUE,), "tiling": Tiling(64), "receptive_radius": radius}
+    output = replace(VALUE, range=span)
+    card = {"slots": (imagery(),), "outputs": (output,), "tiling": Tiling(64), "receptive_radius": radius}
     model = save(tmp_path / "m.onnx", nodes, {"x": OPEN}, ("y", OPEN, FLOAT), card)
     job = {
         "schema": 1,

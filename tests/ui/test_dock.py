@@ -136,7 +136,6 @@ def test_the_tab_key_goes_from_top_to_bottom(dock):
             "Model",
             "ModelInfo",
             "ModelImport",
-            "StarterHint",
             "Raster_imagery",
             "Bands_imagery",
             "Vectors_osm",

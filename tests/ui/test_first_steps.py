@@ -14,7 +14,7 @@ from fusion_mapper.ui.options.page import PAGE
 from qgis.core import QgsProject
 from qgis.PyQt.QtCore import QObject, Qt, QUrl, pyqtSlot
 from qgis.PyQt.QtGui import QDesktopServices
-from qgis.PyQt.QtWidgets import QLabel, QPushButton, QToolButton, QWidget
+from qgis.PyQt.QtWidgets import QDialog, QLabel, QPushButton, QToolButton, QWidget
 
 ENGINE = Path(__file__).resolve().parents[2] / ".venv-engine" / "bin" / "python"
 needs_engine = pytest.mark.skipif(not ENGINE.is_file(), reason="no engine environment")
@@ -115,17 +115,20 @@ def test_a_scene_that_cannot_be_written_is_told_and_can_be_tried_again(qtbot, do
 
 
 def test_a_starter_model_is_told_from_one_that_maps(qtbot, dock, tmp_path, landcover):
-    hint = part(dock, QLabel, "StarterHint")
+    notice = part(dock, QLabel, "ModelNotice")
     dock.model.open_file(STARTERS / "landcover-rgb-1m.onnx")
-    assert hint.isVisible()
-    assert "wrong on real imagery" in hint.text()
-    with qtbot.waitSignal(dock.starter_hint.import_asked):
-        hint.linkActivated.emit("import")
+    assert notice.isVisible()
+    assert notice.text().startswith("Trained on simulated landscapes")
+    assert "For real imagery" in notice.text()
+    assert notice in dock.model.focus_chain()
+    notice.linkActivated.emit("import")
+    qtbot.waitUntil(lambda: dock.findChild(QDialog, "FusionMapperImportDialog").isVisible())
     own = tmp_path / "own.onnx"
     own.write_bytes(b"")
     own.with_suffix(".json").write_text(json.dumps(landcover.to_dict()), encoding="utf-8")
     dock.model.open_file(own)
-    qtbot.waitUntil(lambda: not hint.isVisible())
+    assert "real imagery" not in notice.text()
+    assert notice not in dock.model.focus_chain()
 
 
 def test_the_gear_opens_the_options_on_our_page(qtbot, window, dock):

@@ -8,7 +8,8 @@ import pytest
 from fusion_mapper.inference.events import Progress, Started
 from fusion_mapper.ui.runs.menu import Deed, deeds_of, fill_menu, foremost_deed
 from fusion_mapper.ui.runs.state import Run, RunRequest, RunState
-from fusion_mapper.ui.runs.words import rate_text, row_text, running_text, summary_text, told
+from fusion_mapper.ui.runs.words import brief_text, rate_text, row_text, running_text, summary_text, told
+from fusion_mapper.ui.shared.wording import short_number
 from qgis.PyQt.QtWidgets import QMenu
 
 SESSION = Started("0.2", backend="openvino", device="CPU (Some Processor)", precision="f32", reason="No GPU was found.")
@@ -23,6 +24,7 @@ def run(landcover) -> Run:
 def test_a_running_run_tells_stage_rate_time_left_and_device(run):
     run.progress, run.session = Progress(61, 100, "mapping", 2_140_000.0, 8.3), SESSION
     assert running_text(run) == "Mapping · 2.1 Mpx/s · 8 s left · CPU"
+    assert brief_text(run) == "Mapping · 8 s left"
 
 
 def test_a_run_that_was_told_to_stop_says_so_whatever_else_it_did(run):
@@ -31,10 +33,28 @@ def test_a_run_that_was_told_to_stop_says_so_whatever_else_it_did(run):
 
 
 @pytest.mark.parametrize(
-    ("rate", "said"), [(25.4e6, "25 Mpx/s"), (2.14e6, "2.1 Mpx/s"), (660e3, "660 kpx/s"), (1200.0, "1.2 kpx/s")]
+    ("rate", "said"),
+    [(25.4e6, "25 Mpx/s"), (2.14e6, "2.1 Mpx/s"), (660e3, "660 kpx/s"), (99.7e3, "100 kpx/s"), (1200.0, "1.2 kpx/s")],
 )
 def test_rates_are_plain_numbers(rate, said):
     assert rate_text(rate) == said
+
+
+@pytest.mark.parametrize(
+    ("number", "said"),
+    [
+        (0, "0"),
+        (0.003, "0.003"),
+        (0.957, "0.96"),
+        (2.0, "2"),
+        (8.44, "8.4"),
+        (99.7, "100"),
+        (-99.7, "-100"),
+        (1e4, "10,000"),
+    ],
+)
+def test_numbers_are_never_in_powers_of_ten(number, said):
+    assert short_number(number) == said
 
 
 def test_a_run_of_another_day_names_it(run):

@@ -14,7 +14,7 @@ from qgis.PyQt.QtWidgets import QLabel, QWidget
 from ..runs.words import size_text
 from ..shared.background import Background
 from ..shared.ground import rectangle_size
-from ..shared.wording import DOT, metres_text, seconds_text, tr
+from ..shared.wording import DOT, metres_text, short_number, tr, whole_seconds_text
 
 
 class Estimate(QLabel):
@@ -84,7 +84,7 @@ def report_parts(report: Optional[dict[str, Any]]) -> list[str]:
     if report.get("tiles"):
         parts.append(tr("{count} tiles").format(count=f"{report['tiles']:,}"))
     if report.get("seconds") is not None:
-        parts.append(tr("about {time}").format(time=seconds_text(float(report["seconds"]))))
+        parts.append(tr("about {time}").format(time=whole_seconds_text(float(report["seconds"]))))
     if report.get("disk") is not None:
         parts.append(size_text(int(report["disk"])))
     return parts
@@ -108,7 +108,7 @@ def free_space(place: Path) -> int:
 
 def pixels_text(pixels: float) -> str:
     """A number of pixels as people say it."""
-    return tr("{count} Mpx").format(count=f"{pixels / 1e6:.2g}" if pixels < 1e8 else f"{pixels / 1e6:,.0f}")
+    return tr("{count} Mpx").format(count=short_number(pixels / 1e6))
 
 
 def model_resolution(model_gsd: Optional[float], layer_gsd: Optional[float]) -> str:

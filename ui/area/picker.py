@@ -182,6 +182,7 @@ class AreaPicker(QWidget):
         drawn.addStretch(1)
         kinds = QGridLayout()
         kinds.setVerticalSpacing(2)
+        kinds.setHorizontalSpacing(12)
         kinds.addWidget(self._buttons[AreaKind.VISIBLE], 0, 0)
         kinds.addWidget(self._buttons[AreaKind.WHOLE], 0, 1)
         kinds.addLayout(drawn, 1, 0)

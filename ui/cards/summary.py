@@ -10,12 +10,12 @@ from qgis.PyQt.QtWidgets import QLabel, QVBoxLayout, QWidget
 
 from ...models.card import Card, ClassInfo
 from ...models.palette import class_color
+from ..shared.widgets import ElidedLabel, make_small
 from ..shared.wording import card_classes, needs_text, tr
+from .notice import Notice
 
 #: Beyond this many classes their number says more than their names.
 NAMED_CLASSES = 8
-#: A bar at the side, which stands out on light and dark without a background of its own.
-_NOTICE_STYLE = "border-left: 3px solid #c27c0e; padding: 1px 0 1px 6px"
 
 
 class CardSummary(QWidget):
@@ -23,35 +23,39 @@ class CardSummary(QWidget):
 
     def __init__(self, parent: Optional[QWidget] = None) -> None:
         super().__init__(parent)
-        self._needs = self._add_label("FusionMapperModelNeeds", Qt.TextFormat.PlainText)
-        self._classes = self._add_label("FusionMapperModelClasses", Qt.TextFormat.RichText)
-        self._notice = self._add_label("FusionMapperModelNotice", Qt.TextFormat.PlainText)
-        self._notice.setStyleSheet(_NOTICE_STYLE)
+        self._needs = ElidedLabel(self)
+        self._classes = QLabel(self)
+        self.notice = Notice(self)
+        self._prepare()
         layout = QVBoxLayout(self)
         layout.setContentsMargins(0, 0, 0, 0)
         layout.setSpacing(3)
-        for label in (self._needs, self._classes, self._notice):
+        for label in (self._needs, self._classes, self.notice):
             layout.addWidget(label)
         self.show_card(None)
 
-    def show_card(self, card: Optional[Card]) -> None:
-        """Show the card, or nothing."""
-        self._show(self._needs, needs_text(card) if card else "")
+    def show_card(self, card: Optional[Card], starter: bool = False) -> None:
+        """Show the card, or nothing; `starter` tells one of the models that come with the plugin."""
+        needs = needs_text(card) if card else ""
+        self._show(self._needs, needs)
+        self._needs.setToolTip(f"<qt>{escape(needs)}</qt>")
         self._show(self._classes, classes_html(card_classes(card)) if card else "")
-        self._show(self._notice, sentence(card.notice) if card else "")
-        self.setToolTip(card.description if card else "")
+        show_notice = self.notice.show_starter if starter else self.notice.show_text
+        show_notice(sentence(card.notice) if card else "")
+        self.setToolTip(f"<qt>{escape(card.description)}</qt>" if card else "")
 
     def show_problem(self, text: str) -> None:
         """Say why there is no card to show."""
         self.show_card(None)
-        self._show(self._notice, text)
+        self.notice.show_text(text)
 
-    def _add_label(self, name: str, text_format: Qt.TextFormat) -> QLabel:
-        label = QLabel(self)
-        label.setObjectName(name)
-        label.setTextFormat(text_format)
-        label.setWordWrap(True)
-        return label
+    def _prepare(self) -> None:
+        self._needs.setObjectName("FusionMapperModelNeeds")
+        self._classes.setObjectName("FusionMapperModelClasses")
+        self._classes.setTextFormat(Qt.TextFormat.RichText)
+        self._classes.setWordWrap(True)
+        for label in (self._needs, self._classes):
+            make_small(label)
 
     @staticmethod
     def _show(label: QLabel, text: str) -> None:

@@ -49,6 +49,8 @@ class Verdict:
 
     level: Level
     text: str = ""
+    detail: str = ""
+    """More, for the tooltip: what only a log would say."""
 
 
 FITS = Verdict(Level.FITS)

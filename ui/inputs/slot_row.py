@@ -15,6 +15,7 @@ from ...toolbox.bands import Place, companions
 from ...toolbox.radiometry import ROLES, STORED
 from ...toolbox.sources import RasterInput
 from ...toolbox.suiting import Suiting
+from ..shared.widgets import make_small
 from ..shared.wording import DOT, slot_title, theme_icon, tr
 from .band_dialog import NO_SETTINGS, BandDialog, BandSettings
 from .chosen import Chosen
@@ -188,9 +189,7 @@ class SlotRow(QWidget):
         self._verdict.setWordWrap(True)
         self._verdict.setTextFormat(Qt.TextFormat.PlainText)
         self._verdict.setObjectName("FusionMapperVerdict_" + self.slot.name)
-        font = self._verdict.font()
-        font.setPointSizeF(font.pointSizeF() * 0.9)
-        self._verdict.setFont(font)
+        make_small(self._verdict)
         self._verdict.hide()
         self._bands.setObjectName("FusionMapperBands_" + self.slot.name)
         self._bands.setIcon(theme_icon("styleicons/multibandcolor.svg"))
@@ -240,7 +239,7 @@ class SlotRow(QWidget):
         found = [self._cheap] if self._thorough is None else [self._thorough, self._cheap]
         self.verdict = max(found, key=lambda verdict: verdict.level)
         show_sign(self._sign, self.verdict.level)
-        everything = dict.fromkeys(verdict.text for verdict in found if verdict.text)
+        everything = dict.fromkeys(line for verdict in found for line in (verdict.text, verdict.detail) if line)
         self._sign.setToolTip("\n".join(everything) or tr("The layer suits the model."))
         self._sign.setAccessibleName(self._sign.toolTip())
         text = "\n".join(line for line in (self._told(), self.verdict.text) if line)

@@ -12,7 +12,7 @@ from qgis.PyQt.QtCore import pyqtSignal
 from qgis.PyQt.QtWidgets import QHBoxLayout, QLabel, QToolButton, QVBoxLayout, QWidget
 
 from ...inference.errors import RequestError
-from ...models.library import Installed
+from ...models.library import STARTERS, Installed
 from ...toolbox.commands import EngineCommands
 from ...toolbox.models import choose_model, installed_models
 from ..cards.summary import CardSummary
@@ -58,6 +58,7 @@ class ModelPicker(QWidget):
         self._combo.activated.connect(self._on_activated)
         self._info.clicked.connect(self.show_card)
         self._import.clicked.connect(partial(self.import_model, None))
+        self._summary.notice.import_asked.connect(self.import_model)
         self._show()
 
     def model(self) -> Optional[Installed]:
@@ -67,7 +68,7 @@ class ModelPicker(QWidget):
 
     def focus_chain(self) -> list[QWidget]:
         """What the Tab key goes through, in order."""
-        return [self._combo, self._info, self._import]
+        return [self._combo, self._info, self._import, *self._summary.notice.focus_chain()]
 
     def open_file(self, path: Path) -> None:
         """Choose a model file by the card beside it; one without a card is offered for import."""
@@ -193,7 +194,7 @@ class ModelPicker(QWidget):
         elif model.card is None:
             self._summary.show_problem(model.problem)
         else:
-            self._summary.show_card(model.card)
+            self._summary.show_card(model.card, starter=model.path.parent == STARTERS)
 
     def _leave_view(self) -> None:
         if self._view is not None:

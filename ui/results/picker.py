@@ -38,6 +38,7 @@ class ResultPicker(QWidget):
         self._boxes: dict[str, QCheckBox] = {}
         self._by_hand: dict[str, bool] = {}
         self._grid = QGridLayout()
+        self._grid.setVerticalSpacing(2)
         layout = QVBoxLayout(self)
         layout.setContentsMargins(0, 0, 0, 0)
         layout.addLayout(self._grid)

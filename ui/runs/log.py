@@ -10,9 +10,10 @@ from qgis.PyQt.QtWidgets import QDialog, QDialogButtonBox, QPlainTextEdit, QVBox
 
 from ...inference.errors import RequestError
 from ..shared.background import Background
+from ..shared.engine_line import session_text
 from ..shared.wording import tr
 from .state import Run
-from .words import state_text, told, when_text
+from .words import told, when_text
 
 #: Bytes of the engine's log that are shown, from its end.
 TAIL = 200_000
@@ -72,11 +73,10 @@ class RunLog(QDialog):
 
 def log_text(run: Run, engine: str) -> str:
     """The run's log; `engine` is the engine's error output."""
-    head = [run.title, tr("{state}, {when}").format(state=state_text(run), when=when_text(run.created)), told(run)]
+    head = [run.title, tr("Started: {when}").format(when=when_text(run.created)), told(run)]
     if run.session is not None:
-        session = run.session
-        head.append(tr("Device: {device}, {backend}, {precision}").format(**vars(session)))
-        head.append(session.reason)
+        head.append(tr("Device: {device}").format(device=session_text(run.session)))
+        head.append(run.session.reason)
     head.append(tr("Model: {path}").format(path=run.request.model))
     head.append(tr("Folder: {path}").format(path=run.request.folder))
     if run.project:

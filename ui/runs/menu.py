@@ -54,7 +54,7 @@ def deed_title(deed: Deed) -> str:
         Deed.CANCEL: tr("&Cancel"),
         Deed.ADD_TO_MAP: tr("&Add to Map"),
         Deed.SUMMARY: tr("&Summary…"),
-        Deed.REPORT: tr("Repor&t…"),
+        Deed.REPORT: tr("Repor&t"),
         Deed.RESUME: tr("&Resume"),
         Deed.RETRY: tr("&Retry"),
         Deed.RUN_AGAIN: tr("Run A&gain"),

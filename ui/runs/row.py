@@ -31,7 +31,8 @@ class RunRow(QWidget):
         self._state: Optional[tuple[RunState, bool, bool]] = None
         self.setObjectName(f"FusionMapperRun_{run.number}")
         self._sign = QLabel(self)
-        self._title = ElidedLabel(self)
+        # Its end, the time of the start, tells runs of the same layers apart.
+        self._title = ElidedLabel(self, Qt.TextElideMode.ElideMiddle)
         self._aside = QLabel(self)
         self._told = QLabel(self)
         self._bar = QProgressBar(self)

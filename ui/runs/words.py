@@ -6,7 +6,7 @@ from qgis.PyQt.QtCore import QDateTime, QLocale, Qt
 
 from ...toolbox.algorithms.base import is_temporary
 from ..shared.engine_line import session_text
-from ..shared.wording import DOT, seconds_text, tr
+from ..shared.wording import DOT, seconds_text, tr, whole_seconds_text
 from .state import Run, RunState
 
 _ICONS = {
@@ -65,11 +65,19 @@ def running_text(run: Run) -> str:
     return DOT.join(parts)
 
 
+def brief_text(run: Run) -> str:
+    """The same for QGIS's message bar, which cuts what does not fit on one line; the panel's row says the rest."""
+    if run.state is not RunState.RUNNING:
+        return _end_text(run)
+    progress = run.progress
+    if progress is None or run.stage == stopping():
+        return running_text(run)
+    left = _left_text(progress.remaining) if progress.remaining is not None else ""
+    return DOT.join(part for part in (tr(progress.stage.capitalize()), left) if part)
+
+
 def _left_text(seconds: float) -> str:
-    """Time left; no tenths, which would flicker."""
-    whole = max(1, round(seconds))
-    time = tr("{number} s").format(number=whole) if whole < 60 else seconds_text(whole)
-    return tr("{time} left").format(time=time)
+    return tr("{time} left").format(time=whole_seconds_text(seconds))
 
 
 def row_text(run: Run) -> str:
@@ -93,13 +101,9 @@ def _end_text(run: Run) -> str:
 def _notes_text(run: Run) -> str:
     """How many warnings its log has; empty for none."""
     count = len(run.warnings)
-    return (
-        ""
-        if not count
-        else tr("1 note in the log")
-        if count == 1
-        else tr("{count} notes in the log").format(count=count)
-    )
+    if count == 1:
+        return tr("1 note in the log")
+    return tr("{count} notes in the log").format(count=count) if count else ""
 
 
 def _gone_text(run: Run) -> str:

@@ -5,21 +5,80 @@ from __future__ import annotations
 from typing import Optional
 
 from qgis.PyQt.QtCore import QEvent, QObject, QSize, Qt
-from qgis.PyQt.QtGui import QPainter, QPaintEvent
-from qgis.PyQt.QtWidgets import QAbstractSpinBox, QComboBox, QFrame, QLabel, QScrollArea, QSizePolicy, QWidget
+from qgis.PyQt.QtGui import QPainter, QPaintEvent, QTextLayout
+from qgis.PyQt.QtWidgets import (
+    QWIDGETSIZE_MAX,
+    QAbstractSpinBox,
+    QComboBox,
+    QFrame,
+    QLabel,
+    QScrollArea,
+    QSizePolicy,
+    QWidget,
+)
+
+#: Size of explaining letters, as a share of the others'.
+SMALL = 0.9
 
 
 class ElidedLabel(QLabel):
-    """One line that is shortened by an ellipsis where there is no room for all of it."""
+    """One line that is shortened by an ellipsis, at its end or in `mode`, where there is no room for all of it."""
 
-    def __init__(self, parent: Optional[QWidget] = None) -> None:
+    def __init__(self, parent: Optional[QWidget] = None, mode: Qt.TextElideMode = Qt.TextElideMode.ElideRight) -> None:
         super().__init__(parent)
+        self._mode = mode
         self.setSizePolicy(QSizePolicy.Policy.Ignored, QSizePolicy.Policy.Preferred)
+
+    def minimumSizeHint(self) -> QSize:
+        return QSize(self.fontMetrics().horizontalAdvance("…"), super().minimumSizeHint().height())
 
     def paintEvent(self, _event: QPaintEvent) -> None:
         area = self.contentsRect()
-        text = self.fontMetrics().elidedText(self.text(), Qt.TextElideMode.ElideRight, area.width())
+        text = self.fontMetrics().elidedText(self.text(), self._mode, area.width())
         QPainter(self).drawText(area, int(Qt.AlignmentFlag.AlignVCenter), text)
+
+
+class BriefLabel(QLabel):
+    """Plain text broken into at most `most` lines; what does not fit ends in an ellipsis, and is for the tooltip."""
+
+    def __init__(self, most: int, parent: Optional[QWidget] = None) -> None:
+        super().__init__(parent)
+        self._most = most
+        self.setTextFormat(Qt.TextFormat.PlainText)
+        self.setWordWrap(True)
+
+    def heightForWidth(self, width: int) -> int:
+        return min(super().heightForWidth(width), self._limit())
+
+    def sizeHint(self) -> QSize:
+        return super().sizeHint().boundedTo(QSize(QWIDGETSIZE_MAX, self._limit()))
+
+    def minimumSizeHint(self) -> QSize:
+        return super().minimumSizeHint().boundedTo(QSize(QWIDGETSIZE_MAX, self._limit()))
+
+    def paintEvent(self, _event: QPaintEvent) -> None:
+        painter = QPainter(self)
+        step = self.fontMetrics().lineSpacing()
+        for number, line in enumerate(self._lines()):
+            painter.drawText(0, number * step + self.fontMetrics().ascent(), line)
+
+    def _limit(self) -> int:
+        return self._most * self.fontMetrics().lineSpacing()
+
+    def _lines(self) -> list[str]:
+        layout = QTextLayout(self.text(), self.font())
+        starts = []
+        layout.beginLayout()
+        while len(starts) <= self._most:
+            line = layout.createLine()
+            if not line.isValid():
+                break
+            line.setLineWidth(self.width())
+            starts.append(line.textStart())
+        layout.endLayout()
+        shown = starts[: self._most]
+        lines = [self.text()[start:end].strip() for start, end in zip(shown, [*shown[1:], None])]
+        return [self.fontMetrics().elidedText(line, Qt.TextElideMode.ElideRight, self.width()) for line in lines]
 
 
 class ColumnScroll(QScrollArea):
@@ -57,6 +116,13 @@ class WheelGuard(QObject):
             event.ignore()
             return True
         return False
+
+
+def make_small(label: QWidget) -> None:
+    """Give a widget the smaller letters of what explains something else."""
+    font = label.font()
+    font.setPointSizeF(font.pointSizeF() * SMALL)
+    label.setFont(font)
 
 
 def take_away(widget: QWidget) -> None:

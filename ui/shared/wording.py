@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from pathlib import Path
 from typing import Optional
 
@@ -58,12 +59,17 @@ def slot_title(slot: Slot, card: Card) -> str:
 def metres_text(metres: float) -> str:
     """A length on the ground as people say it."""
     if metres >= 1000:
-        return tr("{number} km").format(number=_short(metres / 1000))
-    return tr("{number} m").format(number=_short(metres))
+        return tr("{number} km").format(number=short_number(metres / 1000))
+    return tr("{number} m").format(number=short_number(metres))
 
 
-def _short(number: float) -> str:
-    return f"{number:.0f}" if number >= 100 else f"{number:.2g}"
+def short_number(number: float) -> str:
+    """Two digits that count, never in powers of ten; all digits before the point."""
+    size = abs(number)
+    if size >= 9.95 or number == 0:
+        return f"{number:,.0f}"
+    digits = 1 - math.floor(math.log10(size))
+    return f"{number:.{digits}f}".rstrip("0").rstrip(".")
 
 
 def needs_text(card: Card) -> str:
@@ -110,6 +116,12 @@ def seconds_text(seconds: float) -> str:
         return tr("{number} s").format(number=f"{seconds:.1f}" if seconds < 10 else f"{seconds:.0f}")
     minutes, rest = divmod(round(seconds), 60)
     return tr("{minutes} min {seconds} s").format(minutes=minutes, seconds=rest)
+
+
+def whole_seconds_text(seconds: float) -> str:
+    """A duration that is a guess or changes as one looks: at least a second, no tenths."""
+    whole = max(1, round(seconds))
+    return tr("{number} s").format(number=whole) if whole < 60 else seconds_text(whole)
 
 
 def file_stem(path: Optional[str]) -> str:
