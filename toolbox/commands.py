@@ -8,6 +8,8 @@ People who type it also get a line in the parser of ``inference/cli.py``.
 from __future__ import annotations
 
 import json
+import os
+import secrets
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Mapping
 from pathlib import Path
@@ -42,7 +44,10 @@ class EngineCommands(ABC):
         """Make the job's products; `folder` keeps the job, as ``run.job.json``."""
         folder.mkdir(parents=True, exist_ok=True)
         path = folder / RUN_JOB
-        path.write_text(json.dumps(job.to_dict(), indent=1), encoding="utf-8")
+        # In one step: half a job would keep a run whose QGIS is killed at this moment from being resumed.
+        beside = folder / f".{RUN_JOB}.{secrets.token_hex(4)}.part"
+        beside.write_text(json.dumps(job.to_dict(), indent=1), encoding="utf-8")
+        os.replace(beside, path)
         return self._ask("run", {"job": str(path.absolute())}, folder, on_event, is_cancelled)
 
     def check(

@@ -7,6 +7,7 @@ from collections.abc import Iterable, Mapping
 from typing import Any
 
 from ...models.card import Card
+from ..credits import credits_osm
 from ..grid import Grid
 from ..job import Outputs, Source
 
@@ -91,7 +92,7 @@ def _credits(card: Card | None, sources: Mapping[str, Source], attribution: Iter
     """Every credit once, in order; OpenStreetMap's for each OSM slot, even where the job does not repeat it."""
     said = [*(text for source in sources.values() for text in source.attribution), *attribution]
     roles = {slot.name: slot.role for slot in card.slots} if card is not None else {}
-    if any(roles.get(name) == "osm" for name in sources) and not any("openstreetmap" in text.lower() for text in said):
+    if any(roles.get(name) == "osm" for name in sources) and not credits_osm(said):
         said.append(OSM_ATTRIBUTION)
     return list(dict.fromkeys(said))
 

@@ -10,6 +10,7 @@ import numpy as np
 from pyproj import CRS
 
 from ...models.card import OsmRecipe
+from ..credits import OSM_CREDIT, credits_osm
 from ..errors import SourceError
 from ..job import Source as SourceSpec
 from . import Context
@@ -19,7 +20,6 @@ from .vector import Features, Rows, VectorReader
 from .vector_files import find_layers
 from .vector_place import Bounds
 
-OSM_CREDIT = "© OpenStreetMap contributors (ODbL)"
 _ALL_KINDS = frozenset(("point", "line", "polygon"))
 
 
@@ -83,8 +83,7 @@ class OsmLayers:
 
         One layer's credit does not stand for its neighbours': OpenStreetMap's is left out only where it was told.
         """
-        credited = any("openstreetmap" in text.lower() for text in told)
-        if credited or not any(looks_like_osm(reader.original) for reader, _ in self.parts):
+        if credits_osm(told) or not any(looks_like_osm(reader.original) for reader, _ in self.parts):
             return told
         return (*told, OSM_CREDIT)
 

@@ -52,6 +52,17 @@ def test_a_run_tells_its_events_in_order_and_answers_the_result(engine_of, tmp_p
     assert result.products == {"classes": "/x/classes.tif"}
 
 
+def test_a_job_is_written_beside_the_one_that_it_takes_the_place_of(engine_of, tmp_path):
+    engine = engine_of(say(Result()))
+    engine.run(JOB, tmp_path / "run", deaf, never)
+    job, kept = tmp_path / "run" / "run.job.json", tmp_path / "kept.json"
+    os.link(job, kept)
+    before = kept.read_text()
+    engine.run(Job({}, Outputs("out"), model="other.onnx"), tmp_path / "run", deaf, never)
+    assert kept.read_text() == before != job.read_text()
+    assert not list((tmp_path / "run").glob(".*"))
+
+
 def test_the_job_stands_in_the_run_folder_as_the_engine_reads_it(engine_of, tmp_path):
     engine = engine_of(
         "import json", "say(json.dumps({'schema': 1, 'event': 'result', 'report': {'argv': sys.argv[1:]}}))"

@@ -46,8 +46,15 @@ def test_how_stored_numbers_became_values_is_told():
 def test_openstreetmap_is_thanked_once():
     layer = VectorLayer("osm.gpkg", "roads")
     assert "© OpenStreetMap contributors, ODbL" in tags(osm=Source(layers=(layer,)))["FUSION_MAPPER_ATTRIBUTION"]
-    said = tags(osm=Source(layers=(layer,), attribution=("© OpenStreetMap contributors",)))
-    assert said["FUSION_MAPPER_ATTRIBUTION"] == "© OpenStreetMap contributors"
+    whole = "© OpenStreetMap contributors (ODbL)"
+    said = tags(osm=Source(layers=(layer,), attribution=(whole,)))
+    assert said["FUSION_MAPPER_ATTRIBUTION"] == whole
+
+
+def test_a_name_without_its_licence_is_no_credit():
+    layer = VectorLayer("osm.gpkg", "roads")
+    said = tags(osm=Source(layers=(layer,), attribution=("OpenStreetMap, cut by us",)))["FUSION_MAPPER_ATTRIBUTION"]
+    assert said.startswith("OpenStreetMap, cut by us; © OpenStreetMap contributors, ODbL")
     assert "FUSION_MAPPER_ATTRIBUTION" not in tags(imagery=Source(path="a.tif"))
 
 

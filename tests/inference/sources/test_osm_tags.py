@@ -144,8 +144,10 @@ def test_credit_is_given_where_the_data_is_openstreetmaps(tmp_path):
     assert run.open(slot, GRID, VectorLayer("own.gpkg")).attribution == ()
     named = run.open(slot, GRID, VectorLayer("osm.gpkg"), attribution=("© us",))
     assert named.attribution == ("© us", "© OpenStreetMap contributors (ODbL)")
-    told = run.open(slot, GRID, VectorLayer("osm.gpkg"), attribution=("Map data from OpenStreetMap",))
-    assert told.attribution == ("Map data from OpenStreetMap",)
+    told = run.open(slot, GRID, VectorLayer("osm.gpkg"), attribution=("© OpenStreetMap contributors", "ODbL 1.0"))
+    assert told.attribution == ("© OpenStreetMap contributors", "ODbL 1.0")
+    half = run.open(slot, GRID, VectorLayer("osm.gpkg"), attribution=("Map data from OpenStreetMap, cut by us",))
+    assert half.attribution == ("Map data from OpenStreetMap, cut by us", "© OpenStreetMap contributors (ODbL)")
 
 
 def test_swellendams_layers_are_understood_as_they_are(shared_data, tmp_path):
