@@ -61,10 +61,13 @@ inside() {
     for name in CI http_proxy https_proxy no_proxy PIP_CERT PIP_INDEX_URL PIP_DEFAULT_TIMEOUT OMP_NUM_THREADS; do
         [[ -z ${!name:-} ]] || passed+=("$name=${!name}")
     done
+    # In the background, because bash answers no signal while it waits for a foreground command.
     unshare --mount --pid --fork --kill-child bash -c '
         mount --rbind /dev "$0/dev" && mount -t sysfs sysfs "$0/sys" && mount -t proc proc "$0/proc" && exec chroot "$@"
         ' "$CHROOT" "$CHROOT" /usr/bin/env -i HOME=/root LANG=C.UTF-8 PATH=/usr/sbin:/usr/bin:/sbin:/bin \
-        DEBIAN_FRONTEND=noninteractive "${passed[@]}" bash -c 'cd "$0" && exec "$@"' "$INSIDE" "$@"
+        DEBIAN_FRONTEND=noninteractive "${passed[@]}" bash -c 'cd "$0" && exec "$@"' "$INSIDE" "$@" &
+    running=$!
+    wait "$running"
 }
 
 keep_pictures() {
@@ -72,6 +75,10 @@ keep_pictures() {
     mkdir -p "$BUILD/screenshots-qgis340"
     cp -r "$CHROOT$INSIDE/build/screenshots/." "$BUILD/screenshots-qgis340/"
 }
+
+# Whoever ends this script also ends what runs in the chroot; unshare itself turns a deaf ear to TERM.
+running=
+trap '[[ -z $running ]] || kill -KILL "$running" 2>/dev/null || true; exit 143' TERM INT
 
 mkdir -p "$BUILD"
 exec 9>"$BUILD/second_qgis.lock"
@@ -84,7 +91,7 @@ say "Testing in QGIS $(inside dpkg-query -W -f='${Version}' qgis)"
 suites=(tests/toolbox tests/ui tests/end_to_end)
 [[ " $*" == *" tests/"* ]] && suites=()
 status=0
-inside env QT_QPA_PLATFORM=offscreen .venv-qgis/bin/python -m pytest ${suites[@]+"${suites[@]}"} "$@" 2>&1 |
-    tee "$BUILD/test-qgis340.log" || status=$?
+inside env QT_QPA_PLATFORM=offscreen .venv-qgis/bin/python -m pytest ${suites[@]+"${suites[@]}"} "$@" \
+    > >(tee "$BUILD/test-qgis340.log") 2>&1 || status=$?
 keep_pictures
 exit "$status"
