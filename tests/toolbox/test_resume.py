@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import shutil
 import signal
 import subprocess
 from dataclasses import replace
@@ -51,7 +52,7 @@ class Watcher:
         return self._cancelled
 
 
-@pytest.fixture
+@pytest.fixture(scope="module")
 def job(models, shared_data) -> Job:
     """A land-cover map in about thirty blocks."""
     folder = shared_data / "swellendam"
@@ -69,7 +70,7 @@ def job(models, shared_data) -> Job:
     )
 
 
-@pytest.fixture
+@pytest.fixture(scope="module")
 def run_in(engine_python):
     """Runs a job in a folder."""
 
@@ -80,11 +81,18 @@ def run_in(engine_python):
     return run
 
 
-@pytest.fixture
-def undisturbed(run_in, job, tmp_path) -> dict[str, bytes]:
-    """The products of the run that nothing happened to."""
-    run_in(job, tmp_path / "undisturbed", Watcher())
-    return products(tmp_path / "undisturbed")
+@pytest.fixture(scope="module")
+def ended(run_in, job, tmp_path_factory) -> Path:
+    """The folder of the run that nothing happened to."""
+    folder = tmp_path_factory.mktemp("runs") / "undisturbed"
+    run_in(job, folder, Watcher())
+    return folder
+
+
+@pytest.fixture(scope="module")
+def undisturbed(ended) -> dict[str, bytes]:
+    """Its products."""
+    return products(ended)
 
 
 def products(folder: Path) -> dict[str, bytes]:
@@ -122,16 +130,16 @@ def test_a_cancelled_run_goes_on_where_it_was(run_in, job, undisturbed, engine_p
     assert products(folder) == undisturbed
 
 
-def test_a_run_is_repeated_into_another_folder(run_in, job, undisturbed, engine_python, tmp_path):
-    before = {path: path.stat().st_mtime_ns for path in (tmp_path / "undisturbed").iterdir()}
-    done = repeat(tmp_path / "undisturbed", tmp_path / "again", Engine(engine_python), Watcher())
+def test_a_run_is_repeated_into_another_folder(ended, undisturbed, engine_python, tmp_path):
+    before = {path: path.stat().st_mtime_ns for path in ended.iterdir()}
+    done = repeat(ended, tmp_path / "again", Engine(engine_python), Watcher())
     assert done.folder == tmp_path / "again"
     assert products(tmp_path / "again") == undisturbed
-    assert {path: path.stat().st_mtime_ns for path in (tmp_path / "undisturbed").iterdir()} == before
+    assert {path: path.stat().st_mtime_ns for path in ended.iterdir()} == before
 
 
-def test_relative_paths_of_a_job_keep_their_meaning_elsewhere(job, run_in, undisturbed, engine_python, tmp_path):
-    folder = tmp_path / "undisturbed"
+def test_relative_paths_of_a_job_keep_their_meaning_elsewhere(ended, undisturbed, engine_python, tmp_path):
+    folder = shutil.copytree(ended, tmp_path / "moved")
     told = json.loads((folder / RUN_JOB).read_text())
     told["outputs"]["folder"] = "."
     told["sources"]["imagery"]["path"] = os.path.relpath(told["sources"]["imagery"]["path"], folder)

@@ -25,8 +25,9 @@ from qgis.core import (
 PATIENCE = 60_000
 
 
-@pytest.fixture
-def warm():
+@pytest.fixture(scope="module")
+def warm(qgis_app):
+    """One engine for all tests."""
     engine = WarmEngine()
     yield engine
     engine.close_down()

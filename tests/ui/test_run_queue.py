@@ -19,6 +19,7 @@ from qgis.PyQt.QtWidgets import (
     QProgressBar,
 )
 from run_desk import (
+    DISTRICT,
     LANDCOVER,
     PATIENCE,
     STEADY,
@@ -56,7 +57,7 @@ def undisturbed(qtbot, open_desk, request_for, once) -> dict[str, bytes]:
 
 
 def test_a_run_at_work_shows_rate_time_left_and_device(qtbot, desk, request_for):
-    desk.runs.start(request_for("town", TOWN))
+    desk.runs.start(request_for("district", DISTRICT))
     run = mapping(qtbot, desk, 1)
     qtbot.waitUntil(lambda: run.progress.rate is not None and run.progress.remaining is not None, timeout=PATIENCE)
     shown = text(desk, 1)
@@ -196,8 +197,8 @@ def test_run_again_without_the_layers_reads_the_same_files_and_says_so(qtbot, de
 
 
 def test_a_run_that_outlives_its_project_is_loaded_into_no_other(qtbot, desk, project, request_for):
-    desk.runs.start(request_for("outlived", TOWN))
-    mapping(qtbot, desk, 1)
+    desk.runs.start(request_for("outlived"))
+    assert desk.runs.run(1).state is RunState.RUNNING
     project.clear()
     run = ended(qtbot, desk, 1)
     assert not run.here
@@ -277,7 +278,8 @@ def test_a_second_window_of_the_profile_leaves_a_run_alone(qtbot, open_desk, req
     first.runs.start(request_for("alone", TOWN))
     mapping(qtbot, first, 1)
     assert open_desk().runs.runs() == []
-    ended(qtbot, first, 1)
+    button(first, "Cancel", 1).click()
+    ended(qtbot, first, 1, RunState.CANCELLED)
 
 
 def test_nothing_of_a_password_reaches_the_record(qtbot, desk, profile, request_for):
