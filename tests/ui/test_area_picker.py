@@ -212,7 +212,7 @@ def test_the_engines_figures_stand_until_the_area_changes(picker, window, aerial
     picker.show_estimate(2.5)
     quick = estimate(picker)
     picker.show_report({"tiles": 1234, "seconds": 75.0, "disk": 45_000_000})
-    assert estimate(picker) == f"{quick} · 1,234 tiles · about 1 min 15 s · 42.9 MB"
+    assert estimate(picker) == f"{quick}\n1,234 tiles · about 1 min 15 s · 42.9 MB"
     picker.show_estimate(2.5)
     assert "1,234 tiles" in estimate(picker)
     window.mapCanvas().setExtent(aerial.extent().buffered(-0.005))

@@ -18,7 +18,7 @@ from ..shared.wording import DOT, metres_text, short_number, tr, whole_seconds_t
 
 
 class Estimate(QLabel):
-    """One or two lines under the area; the engine's figures stand beside the quick ones until the area changes."""
+    """A few lines under the area; the engine's figures stand below the quick ones until the area changes."""
 
     def __init__(self, parent: Optional[QWidget] = None) -> None:
         super().__init__(parent)
@@ -60,10 +60,9 @@ class Estimate(QLabel):
         self._show()
 
     def _show(self) -> None:
-        parts = [self._quick, *report_parts(self._report)] if self._quick else []
-        lines = [DOT.join(parts), space_text(self._report, self._free)]
-        self.setText("\n".join(line for line in lines if line))
-        self.setVisible(bool(parts))
+        lines = [self._quick, DOT.join(report_parts(self._report)), space_text(self._report, self._free)]
+        self.setText("\n".join(line for line in lines if line) if self._quick else "")
+        self.setVisible(bool(self._quick))
 
 
 def quick_text(area: QgsReferencedRectangle, gsd: Optional[float]) -> str:

@@ -60,7 +60,7 @@ class Notice(QLabel):
 
 
 def _starter_html(text: str) -> str:
-    instead = tr("For real imagery {link}, or train your own on a few labels (not in this version yet).")
+    instead = tr("For real imagery {link}, or train one on a few labels (not possible yet).")
     link = f'<a href="import">{escape(tr("import a model"))}</a>'
     return " ".join((escape(_ended(text)), escape(instead).format(link=link)))
 

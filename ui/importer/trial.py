@@ -110,6 +110,8 @@ def _run(
         grid=GridSpec(
             extent=(extent.xMinimum(), extent.yMinimum(), extent.xMaximum(), extent.yMaximum()),
             extent_crs=crs_text(trial.crs),
+            # What a run takes anyhow; that a whole map would have many pixels is no matter of a trial's.
+            resolution=trial.card.gsd,
         ),
         compute=Compute(device=trial.device),
         transform=trial.transform,

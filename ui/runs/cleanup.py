@@ -27,7 +27,7 @@ from ...toolbox.folder_use import LayerFile, layer_files, layers_inside
 from ...toolbox.run_folders import RunFolder, delete_folder, delete_leftovers, examine, run_folders
 from ...toolbox.settings import data_folder, output_folder
 from ..shared.background import Background
-from ..shared.wording import tr
+from ..shared.wording import tip_text, tr
 from .model import RunModel
 from .state import Run
 from .words import size_text, state_text
@@ -93,6 +93,8 @@ class CleanUp(QDialog):
             part.setObjectName(name)
         self._list.setHeaderLabels([tr("Run"), tr("State"), tr("Last change"), tr("Size"), tr("Not needed")])
         self._list.setRootIsDecorated(False)
+        # A run's title ends in its time, which tells runs of the same layers apart.
+        self._list.setTextElideMode(Qt.TextElideMode.ElideMiddle)
         self._list.setUniformRowHeights(True)
         self._list.setAccessibleName(self.windowTitle())
         self._told.setWordWrap(True)
@@ -131,7 +133,7 @@ class CleanUp(QDialog):
             item.setDisabled(bool(reason))
             if reason:
                 item.setCheckState(0, Qt.CheckState.Unchecked)
-            item.setToolTip(0, reason or str(_found(item).folder.path))
+            item.setToolTip(0, tip_text(reason or str(_found(item).folder.path)))
         self._list.blockSignals(False)
         self._on_choice()
 
