@@ -34,8 +34,8 @@ from .runs.banner import RunBanner
 from .runs.list import RunList
 from .runs.model import RunModel, RunRequest, RunState
 from .shared.engine_line import EngineLine
-from .shared.widgets import BriefLabel, ColumnScroll, WheelGuard
-from .shared.wording import tr
+from .shared.widgets import BriefLabel, ColumnScroll, WheelGuard, heading
+from .shared.wording import tip_text, tr
 
 #: Milliseconds of quiet after which changes of map, layers and choices are looked at together.
 SETTLE = 120
@@ -241,7 +241,7 @@ class FusionDock(QgsDockWidget):
         self.area.show_estimate(model.card.gsd if model else None)
         problem = self._problem()
         self._run.setEnabled(not problem)
-        self._run.setToolTip(problem or tr("Make the map in the background"))
+        self._run.setToolTip(tip_text(problem) or tr("Make the map in the background"))
         self._reason.setText(problem)
         self._reason.setToolTip(f"<qt>{escape(problem)}</qt>")
         self._reason.setVisible(bool(problem))
@@ -334,12 +334,3 @@ class FusionDock(QgsDockWidget):
         parts = (self.runs, self.engine, self.model, self.first_steps, self.preview, self.result_desk, self.check)
         while any(part.working() for part in (*parts, self.warm)) and clock.elapsed() < FAREWELL:
             loop.processEvents(QEventLoop.ProcessEventsFlag.ExcludeUserInputEvents, SETTLE)
-
-
-def heading(text: str, parent: QWidget) -> QLabel:
-    """A part's title."""
-    label = QLabel(text, parent)
-    font = label.font()
-    font.setBold(True)
-    label.setFont(font)
-    return label

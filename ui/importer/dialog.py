@@ -28,7 +28,7 @@ from ...toolbox.commands import EngineCommands, IsCancelled, deaf
 from ...toolbox.settings import library_folder
 from ..shared.engine_task import EngineTask, Question
 from ..shared.widgets import ElidedLabel
-from ..shared.wording import tr
+from ..shared.wording import tip_text, tr
 from .card_form import CardForm
 from .draft import CardDraft
 from .file_facts import FileFacts
@@ -272,7 +272,7 @@ class ImportDialog(QDialog):
         self._next.setVisible(bool(self._draft and self._draft.card.blocking))
         self._busy.setVisible(any((self._reading, self._install_task)))
         self._status.setText(self._refused or problem or self._ready_text())
-        self._status.setToolTip(self._status.text())
+        self._status.setToolTip(tip_text(self._status.text()))
 
     def _checking(self) -> bool:
         return self._settled.isActive() or self._review is not None or self._install_task is not None
@@ -327,7 +327,7 @@ class ImportDialog(QDialog):
         self._show_state()
 
     def _on_not_installed(self, text: str) -> None:
-        QMessageBox.warning(self, tr("Import Model"), text)
+        QMessageBox.warning(self, tr("Import Model"), tip_text(text))
 
 
 def dropped_model(data: Optional[QMimeData]) -> Optional[Path]:

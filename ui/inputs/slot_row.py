@@ -16,7 +16,7 @@ from ...toolbox.radiometry import ROLES, STORED
 from ...toolbox.sources import RasterInput
 from ...toolbox.suiting import Suiting
 from ..shared.widgets import make_small
-from ..shared.wording import DOT, slot_title, theme_icon, tr
+from ..shared.wording import DOT, slot_title, theme_icon, tip_text, tr
 from .band_dialog import NO_SETTINGS, BandDialog, BandSettings
 from .chosen import Chosen
 from .layer_choice import RasterChoice, VectorChoice
@@ -231,7 +231,7 @@ class SlotRow(QWidget):
         self._sisters = self._find_sisters()
         for choice in self.choices:
             left_out = choice.left_out_text() if isinstance(choice, RasterChoice) else ""
-            choice.setToolTip("\n\n".join(text for text in (self._reason or self._hint(), left_out) if text))
+            choice.setToolTip(tip_text("\n\n".join(text for text in (self._reason or self._hint(), left_out) if text)))
         self._bands.setEnabled(self._main() is not None)
 
     def _show_verdict(self) -> None:
@@ -240,8 +240,9 @@ class SlotRow(QWidget):
         self.verdict = max(found, key=lambda verdict: verdict.level)
         show_sign(self._sign, self.verdict.level)
         everything = dict.fromkeys(line for verdict in found for line in (verdict.text, verdict.detail) if line)
-        self._sign.setToolTip("\n".join(everything) or tr("The layer suits the model."))
-        self._sign.setAccessibleName(self._sign.toolTip())
+        words = "\n".join(everything) or tr("The layer suits the model.")
+        self._sign.setToolTip(tip_text(words))
+        self._sign.setAccessibleName(words)
         text = "\n".join(line for line in (self._told(), self.verdict.text) if line)
         self._verdict.setText(text)
         self._verdict.setVisible(bool(text))

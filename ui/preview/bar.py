@@ -8,7 +8,7 @@ from typing import Optional
 from qgis.PyQt.QtCore import Qt, pyqtSignal
 from qgis.PyQt.QtWidgets import QHBoxLayout, QLabel, QPushButton, QToolButton, QWidget
 
-from ..shared.wording import DOT, theme_icon, tr
+from ..shared.wording import DOT, theme_icon, tip_text, tr
 from .preview import Preview, PreviewState
 
 
@@ -40,7 +40,9 @@ class PreviewButton(QPushButton):
     def _tip(self, working: bool) -> str:
         if working:
             return tr("Stop; what has been mapped so far stays to be seen")
-        return self._problem or tr("Maps what the map window shows, at once and without leaving files or layers behind")
+        return tip_text(self._problem) or tr(
+            "Maps what the map window shows, at once and without leaving files or layers behind"
+        )
 
     def _on_clicked(self) -> None:
         if self._preview.state is PreviewState.WORKING:

@@ -17,7 +17,7 @@ from ..inputs.preflight import Level, Verdict, judge
 from ..inputs.project_layers import described
 from ..inputs.signs import show_sign
 from ..shared.widgets import take_away
-from ..shared.wording import slot_title, tr
+from ..shared.wording import slot_title, tip_text, tr
 
 #: Parameter → role of the slots that its layers may go to.
 ROLES = {"IMAGERY": "imagery", "OSM": "osm", "DEM": "dem", "PRIOR": "prior"}
@@ -121,7 +121,7 @@ class VerdictList(QWidget):
         show_sign(sign, verdict.level)
         text = verdict.text or tr("The layer suits the model.")
         sign.setAccessibleName(f"{title}: {text}")
-        sign.setToolTip(text)
+        sign.setToolTip(tip_text(text))
         self._signs.append((sign, verdict.level))
         name = self._label(title + (" *" if required else ""))
         name.setWordWrap(False)

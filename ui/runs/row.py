@@ -8,7 +8,7 @@ from qgis.PyQt.QtCore import QSize, Qt, pyqtSignal
 from qgis.PyQt.QtWidgets import QGridLayout, QLabel, QMenu, QProgressBar, QSizePolicy, QToolButton, QWidget
 
 from ..shared.widgets import ElidedLabel
-from ..shared.wording import DOT, theme_icon, tr
+from ..shared.wording import DOT, theme_icon, tip_text, tr
 from .menu import Deed, deed_icon, deed_title, fill_menu, foremost_deed
 from .state import Run, RunState
 from .words import aside_text, row_text, state_icon, state_text, summary_text
@@ -54,7 +54,7 @@ class RunRow(QWidget):
         self._told.setText(line)
         self._told.setVisible(bool(line))
         self._bar.setValue(int(run.percent))
-        self.setToolTip(summary_text(run))
+        self.setToolTip(tip_text(summary_text(run)))
 
     def focus_chain(self) -> list[QWidget]:
         """What the Tab key goes through, in order."""

@@ -11,7 +11,7 @@ from qgis.PyQt.QtWidgets import QLabel, QWidget
 from ...inference.events import Started
 from ...toolbox.commands import EngineCommands, IsCancelled, deaf
 from .engine_task import EngineTask
-from .wording import DOT, tr
+from .wording import DOT, tip_text, tr
 
 #: In the order in which the engine tries them when no device is asked for.
 _PREFERRED = ("cuda", "directml", "openvino", "onnxruntime-cpu")
@@ -85,7 +85,7 @@ class EngineLine(QLabel):
         self.problem = problem
         self._asked = False
         self.setText(tr("Engine not ready"))
-        self.setToolTip(problem)
+        self.setToolTip(tip_text(problem))
         self.engine_changed.emit()
 
     def _on_ended(self) -> None:

@@ -17,6 +17,8 @@ from qgis.PyQt.QtWidgets import (
     QWidget,
 )
 
+#: Letters of the longest entry that a combo box makes room for.
+NAME_LENGTH = 9
 #: Size of explaining letters, as a share of the others'.
 SMALL = 0.9
 
@@ -27,6 +29,7 @@ class ElidedLabel(QLabel):
     def __init__(self, parent: Optional[QWidget] = None, mode: Qt.TextElideMode = Qt.TextElideMode.ElideRight) -> None:
         super().__init__(parent)
         self._mode = mode
+        self.setTextFormat(Qt.TextFormat.PlainText)
         self.setSizePolicy(QSizePolicy.Policy.Ignored, QSizePolicy.Policy.Preferred)
 
     def minimumSizeHint(self) -> QSize:
@@ -130,3 +133,18 @@ def take_away(widget: QWidget) -> None:
     widget.hide()
     widget.setParent(None)
     widget.deleteLater()
+
+
+def keep_narrow(combo: QComboBox) -> None:
+    """Let the panel, not the longest entry, decide how wide the combo box is."""
+    combo.setMinimumContentsLength(NAME_LENGTH)
+    combo.setSizeAdjustPolicy(QComboBox.SizeAdjustPolicy.AdjustToMinimumContentsLengthWithIcon)
+
+
+def heading(text: str, parent: QWidget) -> QLabel:
+    """A part's title."""
+    label = QLabel(text, parent)
+    font = label.font()
+    font.setBold(True)
+    label.setFont(font)
+    return label

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import math
+from html import escape
 from pathlib import Path
 from typing import Optional
 
 from qgis.core import QgsApplication
-from qgis.PyQt.QtCore import QCoreApplication
+from qgis.PyQt.QtCore import QCoreApplication, QLocale
 from qgis.PyQt.QtGui import QIcon
 
 from ...models.card import Card, ClassInfo, Slot
@@ -19,6 +20,11 @@ DOT = " · "
 def tr(text: str) -> str:
     """`text` in the user's language."""
     return QCoreApplication.translate("FusionMapper", text)
+
+
+def tip_text(text: str) -> str:
+    """`text`, which may quote names of layers and files, for a tool tip or a message box: both would read markup."""
+    return f"<qt>{escape(text)}</qt>".replace("\n", "<br>") if "<" in text or "&" in text else text
 
 
 def theme_icon(name: str) -> QIcon:
@@ -127,3 +133,8 @@ def whole_seconds_text(seconds: float) -> str:
 def file_stem(path: Optional[str]) -> str:
     """A path's file name without its ending."""
     return Path(path or "").stem
+
+
+def size_text(size: int) -> str:
+    """Bytes as people say it."""
+    return QLocale().formattedDataSize(size, 1, QLocale.DataSizeFormat.DataSizeTraditionalFormat)
