@@ -3,15 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import replace
 
-from qgis.core import QgsMapLayer, QgsProcessingContext, QgsProject, QgsRasterLayer, QgsVectorLayer
+from qgis.core import QgsMapLayer, QgsRasterLayer, QgsVectorLayer
 
 from ..inference.job import PRODUCTS
 from ..models.library import Installed
-from ..toolbox import runs
-from ..toolbox.algorithms.map import MapAlgorithm
-from ..toolbox.products import BY_NAME
 from ..toolbox.results import map_parameters, run_title
 from .inputs.slot_row import SlotRow
 from .results.picker import ResultPicker
@@ -44,22 +40,6 @@ def make_request(
         **where,
     )
     return RunRequest(run_title(model.card, reference.name()), model.path, model.card, parameters, folder)
-
-
-def plain_request(request: RunRequest) -> runs.RunRequest:
-    """The run that the request's parameters describe, in plain values, as the algorithm itself reads them.
-
-    Its products go by their default names into a folder that is still to be named.
-
-    Raises:
-        FusionMapperError: where layers, model and settings do not go together.
-    """
-    context = QgsProcessingContext()
-    context.setProject(QgsProject.instance())
-    collected = MapAlgorithm().create().collect(request.parameters, context)
-    names = [name for name, product in BY_NAME.items() if request.parameters.get(product.parameter)]
-    outputs = replace(collected.outputs, products=dict.fromkeys(names))
-    return collected.as_request(request.model, request.card, outputs, context.transformContext())
 
 
 def _alone(row: SlotRow, rows: Sequence[SlotRow]) -> bool:

@@ -105,6 +105,22 @@ def test_no_room_imports_a_room_above_it():
     assert offenders(files, upward) == {}
 
 
+def test_the_folders_of_the_interface_import_in_one_direction():
+    """Peel off the folders that import no other; what is left over at the end imports in a circle."""
+    folders = {path.parent.name for path in (ROOT / "ui").glob("*/__init__.py")}
+
+    def arrows(folder: str) -> set[str]:
+        names = {name for path in source_files(f"ui/{folder}") for name in imports(path)[1]}
+        inside = {name.split(".")[1] for name in names if name.startswith("ui.")}
+        # A file of the room itself stands above all folders.
+        return {name if name in folders else "ui" for name in inside} - {folder}
+
+    left = {folder: arrows(folder) for folder in folders}
+    while free := {folder for folder, others in left.items() if not others & (left.keys() | {"ui"})}:
+        left = {folder: others for folder, others in left.items() if folder not in free}
+    assert left == {}
+
+
 def test_imports_inside_the_package_are_relative():
     # `python inference` starts __main__.py outside any package; it is what gives the package its name.
     files = [path for path in engine_files() + qgis_files() if path != ROOT / "inference" / "__main__.py"]

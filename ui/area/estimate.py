@@ -11,10 +11,9 @@ from qgis.core import QgsReferencedRectangle
 from qgis.PyQt.QtCore import Qt
 from qgis.PyQt.QtWidgets import QLabel, QWidget
 
-from ..runs.words import size_text
 from ..shared.background import Background
 from ..shared.ground import rectangle_size
-from ..shared.wording import DOT, metres_text, short_number, tr, whole_seconds_text
+from ..shared.wording import DOT, metres_text, short_number, size_text, tr, whole_seconds_text
 
 
 class Estimate(QLabel):

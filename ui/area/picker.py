@@ -21,8 +21,7 @@ from qgis.PyQt.QtWidgets import (
     QWidget,
 )
 
-from ..inputs.preflight import in_crs_of
-from ..shared.ground import pixel_size
+from ..shared.ground import in_crs_of, pixel_size
 from ..shared.wording import tr
 from .drawing import DrawnArea
 from .estimate import Estimate, model_resolution

@@ -9,7 +9,7 @@ from qgis.gui import QgsMapLayerComboBox
 from qgis.PyQt.QtCore import pyqtSignal
 from qgis.PyQt.QtWidgets import QCheckBox, QHBoxLayout, QWidget
 
-from ..inputs.layer_choice import keep_narrow
+from ..shared.widgets import keep_narrow
 from ..shared.wording import tr
 
 

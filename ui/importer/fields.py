@@ -9,7 +9,7 @@ from qgis.gui import QgsDoubleSpinBox
 from qgis.PyQt.QtCore import Qt, pyqtSignal
 from qgis.PyQt.QtWidgets import QComboBox, QGridLayout, QGroupBox, QHBoxLayout, QLabel, QPushButton, QWidget
 
-from ..inputs.layer_choice import keep_narrow
+from ..shared.widgets import keep_narrow
 from ..shared.wording import tr
 from .draft import CardDraft, Weight
 

@@ -20,12 +20,11 @@ from ...toolbox.commands import EngineCommands
 from ...toolbox.settings import default_device
 from ...toolbox.styles import style_layer
 from ..cards.summary import classes_html
-from ..inputs.preflight import in_crs_of
 from ..inputs.preselect import fill_rows
 from ..inputs.slot_list import SlotList
 from ..inputs.slot_row import SlotRow
 from ..shared.engine_task import EngineTask
-from ..shared.ground import pixel_size
+from ..shared.ground import in_crs_of, pixel_size
 from ..shared.widgets import ColumnScroll
 from ..shared.wording import card_classes, tr
 from .draft import CardDraft

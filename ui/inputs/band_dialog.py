@@ -13,8 +13,8 @@ from ...models.card import Channel, Slot
 from ...toolbox.bands import Place, automatic_bands, channel_wavelength
 from ...toolbox.radiometry import RADIOMETRIES, STORED, Radiometry, suggested
 from ...toolbox.sources import Band, RasterInput
+from ..shared.widgets import keep_narrow
 from ..shared.wording import DOT, tr
-from .layer_choice import keep_narrow
 
 
 @dataclass(frozen=True)

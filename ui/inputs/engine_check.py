@@ -25,7 +25,7 @@ from ...toolbox.lookahead import Lookahead, look_ahead
 from ...toolbox.products import BY_NAME
 from ...toolbox.radiometry import ROLES, STORED, Radiometry, remedy, suits
 from ...toolbox.scratch import ScratchFolder
-from ..request import plain_request
+from ..runs.plain import plain_request
 from ..runs.state import RunRequest
 from ..shared.engine_task import QuietQuestion
 from ..shared.wording import short_number, tr

@@ -8,21 +8,14 @@ from typing import Optional
 from qgis.core import QgsMapLayer, QgsMapLayerProxyModel, QgsProject, QgsRasterLayer, QgsVectorLayer
 from qgis.gui import QgsCheckableComboBox, QgsMapLayerComboBox
 from qgis.PyQt.QtCore import QSignalBlocker, Qt, pyqtSignal
-from qgis.PyQt.QtWidgets import QComboBox, QWidget
+from qgis.PyQt.QtWidgets import QWidget
 
 from ...toolbox.suiting import Suiting
+from ..shared.widgets import keep_narrow
 from ..shared.wording import tr
 
-#: A combo box must not widen the panel to the length of a layer's name.
-NAME_LENGTH = 9
 #: Layers that are left out are told in a tooltip, up to so many.
 _TOLD = 8
-
-
-def keep_narrow(combo: QComboBox) -> None:
-    """Let the panel, not the longest entry, decide how wide the combo box is."""
-    combo.setMinimumContentsLength(NAME_LENGTH)
-    combo.setSizeAdjustPolicy(QComboBox.SizeAdjustPolicy.AdjustToMinimumContentsLengthWithIcon)
 
 
 class RasterChoice(QgsMapLayerComboBox):

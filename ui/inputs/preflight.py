@@ -8,12 +8,8 @@ from enum import IntEnum
 from typing import Optional
 
 from qgis.core import (
-    QgsCoordinateTransform,
-    QgsCsException,
     QgsMapLayer,
-    QgsProject,
     QgsRasterLayer,
-    QgsRectangle,
     QgsReferencedRectangle,
     QgsVectorLayer,
 )
@@ -25,7 +21,7 @@ from ...toolbox.matching import bands_needed
 from ...toolbox.radiometry import STORED, suggested
 from ...toolbox.sources import RasterInput, VectorInput, describe, quick_extent
 from ...toolbox.suiting import vector_suits
-from ..shared.ground import pixel_size
+from ..shared.ground import in_crs_of, pixel_size
 from ..shared.wording import metres_text, tr
 from .chosen import Chosen
 
@@ -183,14 +179,3 @@ def covered_share(layer: QgsMapLayer, area: QgsReferencedRectangle) -> float:
         return 1.0
     common = target.intersect(extent)
     return 0.0 if common.isEmpty() else common.area() / target.area()
-
-
-def in_crs_of(layer: QgsMapLayer, area: QgsReferencedRectangle) -> Optional[QgsRectangle]:
-    """The area's bounding box in the layer's CRS; None where it cannot be carried over."""
-    if not layer.isValid() or not layer.crs().isValid():
-        return None
-    transform = QgsCoordinateTransform(area.crs(), layer.crs(), QgsProject.instance().transformContext())
-    try:
-        return transform.transformBoundingBox(area)
-    except QgsCsException:
-        return None

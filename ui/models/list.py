@@ -11,7 +11,7 @@ from qgis.PyQt.QtGui import QPainter, QPalette, QTextOption
 from qgis.PyQt.QtWidgets import QApplication, QComboBox, QStyle, QStyledItemDelegate, QStyleOptionViewItem, QWidget
 
 from ...models.library import Installed
-from ..inputs.layer_choice import keep_narrow
+from ..shared.widgets import keep_narrow
 from ..shared.wording import DOT, metres_text, task_title
 
 _SECOND_LINE = int(Qt.ItemDataRole.UserRole) + 1

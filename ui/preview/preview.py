@@ -23,7 +23,7 @@ from ...models.card import Card
 from ...toolbox import runs
 from ...toolbox.commands import EngineCommands, IsCancelled
 from ...toolbox.products import possible_products
-from ..request import plain_request
+from ..runs.plain import plain_request
 from ..runs.state import RunRequest
 from ..shared.engine_task import QuietQuestion
 from ..shared.ground import rectangle_size

@@ -13,7 +13,7 @@ from qgis.PyQt.QtWidgets import QCheckBox, QComboBox, QDoubleSpinBox, QFormLayou
 from ...toolbox.algorithms.base import temporary_folder
 from ...toolbox.runs import new_run_folder
 from ...toolbox.settings import default_device, show_blocks
-from ..inputs.layer_choice import keep_narrow
+from ..shared.widgets import keep_narrow
 from ..shared.wording import device_titles, tr
 
 _HECTARE = 10_000.0

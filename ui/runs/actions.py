@@ -15,13 +15,12 @@ from qgis.PyQt.QtWidgets import QMessageBox, QWidget
 from ...toolbox.folder_use import layer_files, layers_inside
 from ...toolbox.run_folders import delete_folder, examine
 from ..shared.background import Background
-from ..shared.wording import LOG_TAG, tr
+from ..shared.wording import LOG_TAG, size_text, tr
 from .cleanup import CleanUp
 from .list import RunList
 from .log import RunLog
 from .menu import Deed
 from .model import Run, RunModel
-from .words import size_text
 
 
 class RunActions(QObject):

@@ -27,10 +27,10 @@ from ...toolbox.folder_use import LayerFile, layer_files, layers_inside
 from ...toolbox.run_folders import RunFolder, delete_folder, delete_leftovers, examine, run_folders
 from ...toolbox.settings import data_folder, output_folder
 from ..shared.background import Background
-from ..shared.wording import tip_text, tr
+from ..shared.wording import size_text, tip_text, tr
 from .model import RunModel
 from .state import Run
-from .words import size_text, state_text
+from .words import state_text
 
 #: Pixels.
 _SIZE = (680, 380)

@@ -5,9 +5,9 @@ from __future__ import annotations
 from typing import Optional
 
 from qgis.PyQt.QtCore import QEvent, QObject, QSize, pyqtSignal
-from qgis.PyQt.QtWidgets import QHBoxLayout, QLabel, QPushButton, QSizePolicy, QToolButton, QVBoxLayout, QWidget
+from qgis.PyQt.QtWidgets import QHBoxLayout, QPushButton, QSizePolicy, QToolButton, QVBoxLayout, QWidget
 
-from ..shared.widgets import ColumnScroll, take_away
+from ..shared.widgets import ColumnScroll, heading, take_away
 from ..shared.wording import tr
 from .model import RunModel
 from .row import RunRow
@@ -67,7 +67,7 @@ class RunList(QWidget):
         self._clean_up.setAutoRaise(True)
         self._clean_up.clicked.connect(self.clean_up_asked)
         head = QHBoxLayout()
-        head.addWidget(_heading(tr("Runs"), self), 1)
+        head.addWidget(heading(tr("Runs"), self), 1)
         head.addWidget(self._clean_up)
         layout = QVBoxLayout(self)
         layout.setContentsMargins(0, 0, 0, 0)
@@ -147,11 +147,3 @@ class _LowScroll(ColumnScroll):
         high = column.heightForWidth(width) if column.hasHeightForWidth() else column.sizeHint().height()
         # The border of a theme's style sheet, which the frame's width does not tell.
         return high + max(0, self.height() - self.viewport().height())
-
-
-def _heading(text: str, parent: QWidget) -> QLabel:
-    label = QLabel(text, parent)
-    font = label.font()
-    font.setBold(True)
-    label.setFont(font)
-    return label

@@ -8,9 +8,8 @@ from typing import Optional
 
 from qgis.PyQt.QtWidgets import QMenu
 
-from ..shared.wording import theme_icon, tr
+from ..shared.wording import size_text, theme_icon, tr
 from .state import Run, RunState
-from .words import size_text
 
 
 class Deed(Enum):

@@ -6,7 +6,7 @@ from qgis.PyQt.QtCore import QDateTime, QLocale, Qt
 
 from ...toolbox.algorithms.base import is_temporary
 from ..shared.engine_line import session_text
-from ..shared.wording import DOT, seconds_text, tr, whole_seconds_text
+from ..shared.wording import DOT, seconds_text, size_text, tr, whole_seconds_text
 from .state import Run, RunState
 
 _ICONS = {
@@ -133,11 +133,6 @@ def rate_text(rate: float) -> str:
 
 def _short(number: float) -> str:
     return f"{number:.1f}" if number < 10 else f"{number:.0f}"
-
-
-def size_text(size: int) -> str:
-    """Bytes as people say it."""
-    return QLocale().formattedDataSize(size, 1, QLocale.DataSizeFormat.DataSizeTraditionalFormat)
 
 
 def day_text(run: Run) -> str:

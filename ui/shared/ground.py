@@ -1,4 +1,4 @@
-"""Lengths on the ground of what is given in a layer's own units: degrees, feet, Web Mercator metres."""
+"""Lengths and places on the ground of what is given in a layer's own units: degrees, feet, Web Mercator metres."""
 
 from __future__ import annotations
 
@@ -6,11 +6,15 @@ from typing import Optional
 
 from qgis.core import (
     QgsCoordinateReferenceSystem,
+    QgsCoordinateTransform,
+    QgsCsException,
     QgsDistanceArea,
+    QgsMapLayer,
     QgsPointXY,
     QgsProject,
     QgsRasterLayer,
     QgsRectangle,
+    QgsReferencedRectangle,
 )
 
 WGS84 = "EPSG:7030"
@@ -36,3 +40,14 @@ def pixel_size(layer: QgsRasterLayer) -> Optional[float]:
     pixel = QgsRectangle(center.x() - x / 2, center.y() - y / 2, center.x() + x / 2, center.y() + y / 2)
     width, height = rectangle_size(pixel, layer.crs())
     return (width + height) / 2
+
+
+def in_crs_of(layer: QgsMapLayer, area: QgsReferencedRectangle) -> Optional[QgsRectangle]:
+    """The area's bounding box in the layer's CRS; None where it cannot be carried over."""
+    if not layer.isValid() or not layer.crs().isValid():
+        return None
+    transform = QgsCoordinateTransform(area.crs(), layer.crs(), QgsProject.instance().transformContext())
+    try:
+        return transform.transformBoundingBox(area)
+    except QgsCsException:
+        return None
