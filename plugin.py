@@ -23,7 +23,6 @@ if TYPE_CHECKING:
 ICON = Path(__file__).parent / "resources" / "icon.svg"
 #: With what Processing's windows ask for parameters of these kinds; imported when one is opened.
 FORM_WIDGETS = {"model": "processing.model.ModelWidget", "imagery": "processing.imagery.ImageryWidget"}
-MENU = "Fusion Mapper"  # the plugin's name, which is not translated
 
 
 class FusionMapperPlugin:
@@ -75,7 +74,8 @@ class FusionMapperPlugin:
         self._action.setToolTip(self._tr("Map imagery, OpenStreetMap and elevation with a fusion model"))
         self._dock.setToggleVisibilityAction(self._action)
         self._iface.addToolBarIcon(self._action)  # the raster toolbar is hidden in a new profile
-        self._iface.addPluginToRasterMenu(MENU, self._action)
+        # Not addPluginToRasterMenu: its submenu, here for a single entry, stays behind at every unload.
+        self._iface.rasterMenu().addAction(self._action)
 
     def _add_options(self) -> None:
         from .ui.options.page import OptionsFactory
@@ -106,7 +106,7 @@ class FusionMapperPlugin:
     def _remove_action(self) -> None:
         if self._action is None:
             return
-        self._iface.removePluginRasterMenu(MENU, self._action)
+        self._iface.rasterMenu().removeAction(self._action)
         self._iface.removeToolBarIcon(self._action)
         self._action.deleteLater()
         self._action = None

@@ -18,7 +18,7 @@ from fusion_mapper.models.card import (
 from fusion_mapper.toolbox.provider import FusionMapperProvider
 from qgis.core import QgsApplication, QgsCoordinateReferenceSystem, QgsProject, QgsRasterLayer, QgsVectorLayer
 from qgis.gui import QgsMapCanvas, QgsMessageBar
-from qgis.PyQt.QtWidgets import QDockWidget, QMainWindow
+from qgis.PyQt.QtWidgets import QDockWidget, QMainWindow, QMenu
 from run_desk import CLIP, PATIENCE, RunDesk, run_request
 
 
@@ -33,6 +33,7 @@ class Window:
         self._bar = QgsMessageBar(self._window)
         self.log_opened = 0
         self.window_actions = []
+        self._menu = QMenu(self._window)
         self.options_factories = []
         self.options_opened = []
         self.drop_handlers = []
@@ -102,11 +103,8 @@ class Window:
     def removeToolBarIcon(self, action) -> None:
         self.window_actions.remove(action)
 
-    def addPluginToRasterMenu(self, _menu: str, action) -> None:
-        self.window_actions.append(action)
-
-    def removePluginRasterMenu(self, _menu: str, action) -> None:
-        self.window_actions.remove(action)
+    def rasterMenu(self) -> QMenu:
+        return self._menu
 
 
 @pytest.fixture(autouse=True)

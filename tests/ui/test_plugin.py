@@ -24,7 +24,7 @@ def left_in(window) -> dict[str, object]:
     found = {
         "docks": main.findChildren(QDockWidget),
         "actions": [action for action in main.findChildren(QAction) if action.objectName().startswith("FusionMapper")],
-        "buttons": list(window.window_actions),
+        "buttons": [*window.window_actions, *window.rasterMenu().actions()],
         "options pages": list(window.options_factories),
         "drop handlers": list(window.drop_handlers),
         "layer actions": dict(window.layer_actions),
