@@ -156,7 +156,7 @@ def _stage_text(event: Progress) -> str:
 
 
 def _session_text(event: Started) -> str:
-    text = f"The model runs on {event.device} ({event.backend}, {event.precision})."
+    text = f"The model runs on {event.device} with {event.backend}, {event.precision}."
     return f"{text} {event.reason}" if event.reason else text
 
 

@@ -6,6 +6,7 @@ from pathlib import Path
 
 import pytest
 from fusion_mapper.inference.events import Progress, Started
+from fusion_mapper.ui.runs.log import log_text
 from fusion_mapper.ui.runs.menu import Deed, deeds_of, fill_menu, foremost_deed
 from fusion_mapper.ui.runs.state import Run, RunRequest, RunState
 from fusion_mapper.ui.runs.words import brief_text, rate_text, row_text, running_text, summary_text, told
@@ -68,6 +69,13 @@ def test_the_tooltip_holds_what_the_row_has_no_room_for(run):
     told_all = summary_text(run)
     for part in (run.title, "/data/runs/one", "OpenVINO f32", "No GPU was found.", "MB"):
         assert part in told_all
+
+
+def test_the_log_says_each_thing_once(run):
+    run.state, run.session, run.seconds, run.warnings = RunState.FINISHED, SESSION, 12.1, ["Mind the gap."]
+    head, notes = log_text(run, "").split("\n\n")
+    assert "Finished after 12 s\nDevice: CPU (OpenVINO f32)\nNo GPU was found.\nModel: " in head
+    assert notes == "Notes\nMind the gap."
 
 
 def test_an_interrupted_run_says_by_what(run):

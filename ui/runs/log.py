@@ -73,7 +73,7 @@ class RunLog(QDialog):
 
 def log_text(run: Run, engine: str) -> str:
     """The run's log; `engine` is the engine's error output."""
-    head = [run.title, tr("Started: {when}").format(when=when_text(run.created)), told(run)]
+    head = [run.title, tr("Started: {when}").format(when=when_text(run.created)), told(run, notes=False)]
     if run.session is not None:
         head.append(tr("Device: {device}").format(device=session_text(run.session)))
         head.append(run.session.reason)
@@ -81,7 +81,7 @@ def log_text(run: Run, engine: str) -> str:
     head.append(tr("Folder: {path}").format(path=run.request.folder))
     if run.project:
         head.append(tr("Project: {path}").format(path=run.project))
-    parts = [(tr("Messages"), run.messages), (tr("Warnings"), run.warnings), (tr("Engine"), engine.splitlines())]
+    parts = [(tr("Messages"), run.messages), (tr("Notes"), run.warnings), (tr("Engine"), engine.splitlines())]
     blocks = ["\n".join([title, *lines]) for title, lines in parts if lines]
     return "\n\n".join(["\n".join(line for line in head if line), *blocks])
 

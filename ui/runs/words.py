@@ -36,8 +36,8 @@ def state_text(run: Run) -> str:
     }[run.state]
 
 
-def told(run: Run) -> str:
-    """What is worth saying of the run, in one line."""
+def told(run: Run, notes: bool = True) -> str:
+    """What is worth saying of the run, in one line; with `notes` also how many of them its log has."""
     if run.state is RunState.RUNNING:
         return running_text(run)
     if run.state is RunState.WAITING:
@@ -46,7 +46,7 @@ def told(run: Run) -> str:
         return run.sentence
     if run.state is RunState.INTERRUPTED:
         return run.sentence or tr("QGIS ended while it ran")
-    return ", ".join(part for part in (_end_text(run), _notes_text(run)) if part)
+    return ", ".join(part for part in (_end_text(run), _notes_text(run) if notes else "") if part)
 
 
 def running_text(run: Run) -> str:
