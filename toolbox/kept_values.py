@@ -99,7 +99,7 @@ def _decoded(name: str, value: Any) -> object:
     try:
         _, read = _KINDS[value[_KIND]]
         return read(value)
-    except (KeyError, TypeError, ValueError) as problem:
+    except (KeyError, TypeError, ValueError, OverflowError) as problem:
         raise RequestError(f"The kept value of {name} is not readable; set the run up again.") from problem
 
 

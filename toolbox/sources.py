@@ -7,6 +7,7 @@ of it that QGIS alone knows; everything else carries a `staging` order, which `s
 
 from __future__ import annotations
 
+import os
 import re
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -151,8 +152,8 @@ class VectorOrder:
 
     features: QgsVectorLayerFeatureSource
     fields: QgsFields
-    geometry: int
-    """WKB type of the written layer."""
+    geometry: QgsWkbTypes.Type
+    """Of the written layer."""
     chosen: Optional[tuple[int, ...]] = None
     """Ids of the only features that are written; None writes all."""
 
@@ -203,7 +204,7 @@ def describe_raster(layer: QgsRasterLayer) -> RasterInput:
 def describe_vector(layer: QgsVectorLayer) -> VectorInput:
     """A vector layer in plain values; main thread."""
     path, name, where = _file_of(layer)
-    order = None if path else VectorOrder(QgsVectorLayerFeatureSource(layer), layer.fields(), int(layer.wkbType()))
+    order = None if path else VectorOrder(QgsVectorLayerFeatureSource(layer), layer.fields(), layer.wkbType())
     return VectorInput(
         id=layer.id(),
         name=layer.name(),
@@ -235,7 +236,7 @@ def selected_features(layer: QgsVectorLayer) -> VectorInput:
     if not layer.selectedFeatureCount():
         raise SourceError(f"No feature of '{layer.name()}' is selected; select some or take the whole layer.")
     ids = tuple(sorted(layer.selectedFeatureIds()))
-    order = VectorOrder(QgsVectorLayerFeatureSource(layer), layer.fields(), int(layer.wkbType()), ids)
+    order = VectorOrder(QgsVectorLayerFeatureSource(layer), layer.fields(), layer.wkbType(), ids)
     # Under an id of its own: the whole layer may be staged for the same run.
     return replace(
         whole, id=f"{whole.id}, selected", path=None, layer=None, where=None,
@@ -256,12 +257,12 @@ def _engine_opens(source: str) -> bool:
     """Whether GDAL in another process finds the same data under the same words."""
     if carries_secret(source) or "|" in source or source.startswith("/vsimem/"):
         return False
-    return source.startswith(("/vsi", "http://", "https://")) or Path(source).exists()
+    return source.startswith(("/vsi", "http://", "https://")) or os.path.exists(source)
 
 
 def _absolute(source: str) -> str:
     """A path as the engine finds it, which runs in another folder; anything but a file's path stays as it is."""
-    return str(Path(source).absolute()) if Path(source).exists() else source
+    return str(Path(source).absolute()) if os.path.exists(source) else source
 
 
 def _band(layer: QgsRasterLayer, number: int, items: Items) -> Band:

@@ -32,7 +32,6 @@ from qgis.core import (
     QgsRasterProjector,
     QgsRectangle,
     QgsVectorFileWriter,
-    QgsWkbTypes,
 )
 from qgis.PyQt.QtCore import QVariant
 
@@ -268,7 +267,7 @@ def _write_features(vector: VectorInput, path: Path, stage: Stage, within: Optio
     fields, convert = _columns(vector.staging.fields)
     options = QgsVectorFileWriter.SaveVectorOptions()
     options.driverName, options.layerName = "GPKG", "features"
-    kind = QgsWkbTypes.Type(vector.staging.geometry)
+    kind = vector.staging.geometry
     writer = QgsVectorFileWriter.create(str(path), fields, kind, vector.crs, stage.transform, options)
     if writer.hasError() != QgsVectorFileWriter.WriterError.NoError:
         raise SourceError(f"The layer '{vector.name}' could not be copied for the engine: {writer.errorMessage()}.")

@@ -83,6 +83,7 @@ def test_what_has_no_json_is_refused_by_name(qgis_app):
         {"qgis": "os.system", "x": 1},
         {"qgis": "QgsReferencedRectangle", "bounds": [1, 2], "crs": "EPSG:4326"},
         {"qgis": "QgsReferencedRectangle", "bounds": ["a", 2, 3, 4], "crs": None},
+        {"qgis": "QgsReferencedRectangle", "bounds": [10**400, 2, 3, 4], "crs": "EPSG:4326"},
         {"qgis": ["QgsProperty"]},
         {},
     ],

@@ -185,3 +185,10 @@ def test_rights_and_licences_are_the_attribution(swellendam):
     layer.setMetadata(metadata)
     layer.setAttribution("© OpenStreetMap contributors")
     assert describe(layer).attribution == ("© OpenStreetMap contributors", "ODbL 1.0")
+
+
+def test_a_source_that_is_too_long_for_a_path_is_no_file(qgis_app):
+    points = ",".join(f"[{index / 10}, 1]" for index in range(200))
+    layer = QgsVectorLayer(f'{{"type": "LineString", "coordinates": [{points}]}}', "inline", "ogr")
+    assert layer.isValid()
+    assert describe(layer).path is None

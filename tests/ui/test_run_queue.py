@@ -265,10 +265,11 @@ def test_a_broken_record_is_told_and_hides_no_run(qtbot, open_desk, profile, req
     (record,) = profile.rglob("history/*.json")
     told = json.loads(record.read_text())
     (record.parent / "0.json").write_text("{")
+    (record.parent / "2.json").write_text(json.dumps({**told, "folder": "/" + "x" * 5000, "title": "Too long"}))
     told["card"]["slots"] = "none"
     (record.parent / "1.json").write_text(json.dumps(told))
     second = open_desk()
-    assert [run.title for run in second.runs.runs()] == ["Land cover, kept (08:00)"]
+    assert [run.title for run in second.runs.runs()] == ["Too long", "Land cover, kept (08:00)"]
     assert len(second.runs.problems) == 2
     assert (record.parent / "0.json").read_text() == "{"
 

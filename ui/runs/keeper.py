@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 from collections.abc import Callable
 from functools import partial
 from pathlib import Path
@@ -159,5 +160,5 @@ def _run(key: str, record: Record, cards: _Cards) -> Run:
         layers=record.layers,
         project=record.project,
         on_map=record.on_map,
-        gone=not Path(record.folder).is_dir(),
+        gone=not os.path.isdir(record.folder),
     )
