@@ -141,7 +141,9 @@ def write_down() -> None:
 
 
 def on_message(text: str, tag: str, level: Qgis.MessageLevel) -> None:
-    if level in (Qgis.MessageLevel.Warning, Qgis.MessageLevel.Critical):
+    # QGIS has warnings of its own, of fonts and the like.
+    ours = PLUGIN in text or "Fusion Mapper" in (tag, text)
+    if ours and level in (Qgis.MessageLevel.Warning, Qgis.MessageLevel.Critical):
         said.append([tag, text])
 
 
