@@ -61,6 +61,14 @@ def installed(qtbot, dialog, library):
     return list_models(library)[0].card
 
 
+def test_a_file_that_is_opened_while_another_is_being_read_is_the_one_that_counts(qtbot, dialog, models):
+    for name in ("geoai", "mlm"):
+        dialog.open_file(models / f"{name}.onnx")
+    qtbot.waitUntil(lambda: not dialog.working(), timeout=PATIENCE)
+    assert "A STAC MLM item beside the file." in facts(dialog)
+    assert dialog.draft().card.license == "MIT"
+
+
 def test_an_mlm_item_beside_the_model_is_read(qtbot, dialog, library, models):
     read(qtbot, dialog, models / "mlm.onnx")
     assert "A STAC MLM item beside the file." in facts(dialog)

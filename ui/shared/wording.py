@@ -4,8 +4,6 @@ from __future__ import annotations
 
 import math
 from html import escape
-from pathlib import Path
-from typing import Optional
 
 from qgis.core import QgsApplication
 from qgis.PyQt.QtCore import QCoreApplication, QLocale
@@ -124,15 +122,15 @@ def seconds_text(seconds: float) -> str:
     return tr("{minutes} min {seconds} s").format(minutes=minutes, seconds=rest)
 
 
+def count_text(count: int, one: str, several: str) -> str:
+    """`one` for a single thing, else `several` with its {count}."""
+    return one if count == 1 else several.format(count=f"{count:,}")
+
+
 def whole_seconds_text(seconds: float) -> str:
     """A duration that is a guess or changes as one looks: at least a second, no tenths."""
     whole = max(1, round(seconds))
     return tr("{number} s").format(number=whole) if whole < 60 else seconds_text(whole)
-
-
-def file_stem(path: Optional[str]) -> str:
-    """A path's file name without its ending."""
-    return Path(path or "").stem
 
 
 def size_text(size: int) -> str:
