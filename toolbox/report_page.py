@@ -183,7 +183,8 @@ def _inputs(inputs: Sequence[InputFacts]) -> str:
 def _facts(facts: InputFacts) -> tuple[str, ...]:
     resolution = tr("{size} m").format(size=f"{facts.gsd:.3g}") if facts.gsd else ""
     if facts.features is not None:
-        resolution = tr("{count} features").format(count=QLocale().toString(facts.features))
+        count = QLocale().toString(facts.features)
+        resolution = tr("1 feature") if facts.features == 1 else tr("{count} features").format(count=count)
     # Of an elevation model, the range is known of what was derived from it alone.
     parts = ["" if facts.dtype == "vector" else facts.dtype, _span(facts) if facts.role in _MEASURED else ""]
     return (

@@ -215,6 +215,8 @@ def test_the_engines_figures_stand_until_the_area_changes(picker, window, aerial
     assert estimate(picker) == f"{quick}\n1,234 tiles · about 1 min 15 s · 42.9 MB"
     picker.show_estimate(2.5)
     assert "1,234 tiles" in estimate(picker)
+    picker.show_report({"tiles": 1})
+    assert estimate(picker) == f"{quick}\n1 tile"
     window.mapCanvas().setExtent(aerial.extent().buffered(-0.005))
     picker.show_estimate(2.5)
     assert "tiles" not in estimate(picker)

@@ -13,7 +13,7 @@ from qgis.PyQt.QtWidgets import QLabel, QWidget
 
 from ..shared.background import Background
 from ..shared.ground import rectangle_size
-from ..shared.wording import DOT, metres_text, short_number, size_text, tr, whole_seconds_text
+from ..shared.wording import DOT, count_text, metres_text, short_number, size_text, tr, whole_seconds_text
 
 
 class Estimate(QLabel):
@@ -80,7 +80,7 @@ def report_parts(report: Optional[dict[str, Any]]) -> list[str]:
         return []
     parts = []
     if report.get("tiles"):
-        parts.append(tr("{count} tiles").format(count=f"{report['tiles']:,}"))
+        parts.append(count_text(int(report["tiles"]), tr("1 tile"), tr("{count} tiles")))
     if report.get("seconds") is not None:
         parts.append(tr("about {time}").format(time=whole_seconds_text(float(report["seconds"]))))
     if report.get("disk") is not None:

@@ -10,7 +10,7 @@ from typing import Any, Optional
 from qgis.PyQt.QtCore import QLocale
 from qgis.PyQt.QtWidgets import QTextBrowser, QWidget
 
-from ..shared.wording import tr
+from ..shared.wording import count_text, tr
 
 #: Pixels below which file names are broken into pieces.
 _WIDTH = 200
@@ -44,7 +44,7 @@ class FileFacts(QTextBrowser):
             _heading(tr("Outputs")),
             *(_tensor(tensor) for tensor in graph["outputs"]),
             _heading(tr("Graph")),
-            _line(tr("{count} operators, opset {opset}").format(count=graph["nodes"], opset=graph["opset"])),
+            _line(_size_text(graph)),
         ]
         parts += [_line(text) for text in _geometry(report["card"])]
         if graph["external"]:
@@ -54,6 +54,11 @@ class FileFacts(QTextBrowser):
     def say(self, text: str) -> None:
         """Show one sentence in place of the facts."""
         self.setHtml(_line(text))
+
+
+def _size_text(graph: dict[str, Any]) -> str:
+    operators = count_text(graph["nodes"], tr("1 operator"), tr("{count} operators"))
+    return tr("{operators}, opset {opset}").format(operators=operators, opset=graph["opset"])
 
 
 def _geometry(card: Mapping[str, Any]) -> list[str]:

@@ -27,7 +27,7 @@ from ...toolbox.folder_use import LayerFile, layer_files, layers_inside
 from ...toolbox.run_folders import RunFolder, delete_folder, delete_leftovers, examine, run_folders
 from ...toolbox.settings import data_folder, output_folder
 from ..shared.background import Background
-from ..shared.wording import size_text, tip_text, tr
+from ..shared.wording import count_text, size_text, tip_text, tr
 from .model import RunModel
 from .state import Run
 from .words import state_text
@@ -144,7 +144,9 @@ class CleanUp(QDialog):
         if not self._list.topLevelItemCount():
             self._told.setText(tr("There are no run folders."))
         elif chosen:
-            self._told.setText(tr("{count} folders, {size}").format(count=len(chosen), size=size_text(freed)))
+            self._told.setText(
+                ", ".join((count_text(len(chosen), tr("1 folder"), tr("{count} folders")), size_text(freed)))
+            )
         else:
             self._told.setText(tr("Tick the folders to clean; the tooltip says why one cannot be."))
 

@@ -8,7 +8,7 @@ from qgis.PyQt.QtCore import QEvent, QObject, QSize, pyqtSignal
 from qgis.PyQt.QtWidgets import QHBoxLayout, QPushButton, QSizePolicy, QToolButton, QVBoxLayout, QWidget
 
 from ..shared.widgets import ColumnScroll, heading, take_away
-from ..shared.wording import tr
+from ..shared.wording import count_text, tr
 from .model import RunModel
 from .row import RunRow
 
@@ -89,7 +89,7 @@ class RunList(QWidget):
         for number in hidden[:EARLIER]:
             self._insert(number, len(self._rows))
         left = len(hidden) - EARLIER
-        self._older.setText(tr("{count} Older Runs").format(count=left))
+        self._older.setText(count_text(left, tr("1 Older Run"), tr("{count} Older Runs")))
         self._older.setVisible(left > 0)
 
     def _insert(self, number: int, place: int) -> None:

@@ -6,7 +6,7 @@ from qgis.PyQt.QtCore import QDateTime, QLocale, Qt
 
 from ...toolbox.algorithms.base import is_temporary
 from ..shared.engine_line import session_text
-from ..shared.wording import DOT, seconds_text, size_text, tr, whole_seconds_text
+from ..shared.wording import DOT, count_text, seconds_text, size_text, tr, whole_seconds_text
 from .state import Run, RunState
 
 _ICONS = {
@@ -101,9 +101,7 @@ def _end_text(run: Run) -> str:
 def _notes_text(run: Run) -> str:
     """How many warnings its log has; empty for none."""
     count = len(run.warnings)
-    if count == 1:
-        return tr("1 note in the log")
-    return tr("{count} notes in the log").format(count=count) if count else ""
+    return count_text(count, tr("1 note in the log"), tr("{count} notes in the log")) if count else ""
 
 
 def _gone_text(run: Run) -> str:
