@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import partial
 from pathlib import Path
 
 import pytest
@@ -112,6 +113,14 @@ def profile(monkeypatch, tmp_path) -> Path:
     """Data folder of a profile that this test has for itself: what one test's dock remembers, the next must not see."""
     monkeypatch.setattr(QgsApplication, "qgisSettingsDirPath", staticmethod(lambda: f"{tmp_path}/profile/"))
     return tmp_path / "profile"
+
+
+@pytest.fixture
+def qtbot(qtbot):
+    """Waits as long as a machine with much else to do may need; what never comes true still fails."""
+    qtbot.waitUntil = partial(qtbot.waitUntil, timeout=PATIENCE)
+    qtbot.waitSignal = partial(qtbot.waitSignal, timeout=PATIENCE)
+    return qtbot
 
 
 @pytest.fixture
