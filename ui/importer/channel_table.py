@@ -11,6 +11,7 @@ from qgis.PyQt.QtWidgets import QAbstractItemView, QComboBox, QHeaderView, QTabl
 
 from ...inference.errors import RequestError
 from ...models.card import Channel, Derivative, Slot
+from ..shared.widgets import fit_rows
 from ..shared.wording import tr
 from .tags import parse_tags, tags_text
 
@@ -52,7 +53,7 @@ class ChannelTable(QTableWidget):
         for row, channel in enumerate(slot.channels):
             self._fill_row(row, channel, slot.role)
         self._filling = False
-        self._fit_height()
+        fit_rows(self, _ROWS)
 
     def selected_rows(self) -> list[int]:
         """The selected channels' indices, in order."""
@@ -129,11 +130,6 @@ class ChannelTable(QTableWidget):
         self._filling = True
         item.setText(texts[item.column()])
         self._filling = False
-
-    def _fit_height(self) -> None:
-        rows = min(max(self.rowCount(), 1), _ROWS)
-        row = self.rowHeight(0) if self.rowCount() else self.verticalHeader().defaultSectionSize()
-        self.setFixedHeight(self.horizontalHeader().sizeHint().height() + rows * row + 2 * self.frameWidth())
 
 
 def derivative_titles() -> dict[str, str]:

@@ -13,6 +13,7 @@ from qgis.PyQt.QtWidgets import QHeaderView, QTableWidget, QTableWidgetItem, QWi
 
 from ...models.card import ClassInfo
 from ...models.palette import class_color
+from ..shared.widgets import fit_rows
 from ..shared.wording import tr
 
 _VALUE, _NAME, _COLOR = range(3)
@@ -53,7 +54,7 @@ class ClassTable(QTableWidget):
             self.setItem(row, _NAME, QTableWidgetItem(info.name))
             self.setCellWidget(row, _COLOR, self._color_button(row, info))
         self._filling = False
-        self._fit_height()
+        fit_rows(self, _ROWS)
 
     def _color_button(self, row: int, info: ClassInfo) -> QgsColorButton:
         button = QgsColorButton(self)
@@ -88,8 +89,3 @@ class ClassTable(QTableWidget):
         classes[row] = info
         self._classes = tuple(classes)
         self.edited.emit(self._classes)
-
-    def _fit_height(self) -> None:
-        rows = min(max(self.rowCount(), 1), _ROWS)
-        row = self.rowHeight(0) if self.rowCount() else self.verticalHeader().defaultSectionSize()
-        self.setFixedHeight(self.horizontalHeader().sizeHint().height() + rows * row + 2 * self.frameWidth())

@@ -143,3 +143,8 @@ class OptionalNumber(QgsDoubleSpinBox):
 
     def _on_value_changed(self, _value: float) -> None:
         self.changed.emit(self.number())
+
+
+def choose(combo: QComboBox, data: str) -> None:
+    """Choose the entry that stands for `data`; the first where there is none."""
+    combo.setCurrentIndex(max(combo.findData(data), 0))

@@ -14,7 +14,7 @@ from ...models.card import ClassInfo, Output, Scaling
 from ..shared.wording import tr
 from .class_table import ClassTable
 from .draft import CardDraft, numbered_classes
-from .fields import FieldForm, OptionalNumber
+from .fields import FieldForm, OptionalNumber, choose
 
 _CHOOSE = ""
 SEGMENTATION, REGRESSION, FIELDS = "semantic-segmentation", "pixel-regression", "field-boundaries"
@@ -122,8 +122,8 @@ class OutputForm(FieldForm):
         output = self.output()
         combos = (self._task, self._activation, self._ramp, self._field_class, self._boundary_class)
         blockers = [QSignalBlocker(widget) for widget in (*combos, self._threshold)]
-        _choose(self._task, _CHOOSE if self.draft.is_unknown(self._place("task")) else output.task)
-        _choose(self._activation, output.activation)
+        choose(self._task, _CHOOSE if self.draft.is_unknown(self._place("task")) else output.task)
+        choose(self._activation, output.activation)
         self._ramp.setCurrentIndex(max(self._ramp.findText(output.ramp.capitalize()), 0))
         self._threshold.set_number(output.threshold)
         self._name.setText(output.title)
@@ -219,10 +219,6 @@ class OutputForm(FieldForm):
 
     def _on_ramp(self, _index: int) -> None:
         self._set("ramp", ramp=self._ramp.currentText())
-
-
-def _choose(combo: QComboBox, data: str) -> None:
-    combo.setCurrentIndex(max(combo.findData(data), 0))
 
 
 def _number(text: str) -> Optional[float]:

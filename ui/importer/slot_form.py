@@ -13,7 +13,7 @@ from ...models.card import Channel, Derivative, OsmRecipe, Resampling, Scaling, 
 from ..shared.wording import role_title, tr
 from .channel_table import ChannelTable
 from .draft import CardDraft, resized
-from .fields import FieldForm, OptionalNumber
+from .fields import FieldForm, OptionalNumber, choose
 from .scaling import IMAGENET, OWN, apply, presets, recognise
 from .tags import parse_tags, usual_tags
 
@@ -83,7 +83,7 @@ class SlotForm(FieldForm):
         for preset in presets():
             if preset.name != IMAGENET or len(self.slot().channels) == 3:
                 self._scaling.addItem(preset.title, preset.name)
-        _choose(self._scaling, _CHOOSE if unknown else recognise(self.slot().channels))
+        choose(self._scaling, _CHOOSE if unknown else recognise(self.slot().channels))
         del blocker
 
     def _lay_out(self) -> None:
@@ -133,10 +133,10 @@ class SlotForm(FieldForm):
         slot = self.slot()
         blockers = [QSignalBlocker(widget) for widget in (self._role, self._missing, self._resampling)]
         blockers += [QSignalBlocker(self._count), QSignalBlocker(self._gsd)]
-        _choose(self._role, _CHOOSE if self.draft.is_unknown(self._field("role")) else slot.role)
+        choose(self._role, _CHOOSE if self.draft.is_unknown(self._field("role")) else slot.role)
         self._fill_scaling()
-        _choose(self._missing, slot.missing)
-        _choose(self._resampling, slot.resampling)
+        choose(self._missing, slot.missing)
+        choose(self._resampling, slot.resampling)
         self._name.setText(slot.name)
         self._date.setText(slot.date or "")
         self._count.setValue(len(slot.channels))
@@ -188,7 +188,7 @@ class SlotForm(FieldForm):
         self._set(*told, channels=channels)
         if field == "scaling":
             blocker = QSignalBlocker(self._scaling)
-            _choose(self._scaling, recognise(channels))
+            choose(self._scaling, recognise(channels))
             del blocker
 
     def _on_selection(self) -> None:
@@ -226,10 +226,6 @@ class SlotForm(FieldForm):
 
     def _on_gsd(self, gsd: Optional[float]) -> None:
         self._set("gsd", gsd=gsd or None)
-
-
-def _choose(combo: QComboBox, data: str) -> None:
-    combo.setCurrentIndex(max(combo.findData(data), 0))
 
 
 def _channel_for(role: str, index: int, channel: Channel) -> Channel:

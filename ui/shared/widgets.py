@@ -14,6 +14,7 @@ from qgis.PyQt.QtWidgets import (
     QLabel,
     QScrollArea,
     QSizePolicy,
+    QTableWidget,
     QWidget,
 )
 
@@ -148,3 +149,10 @@ def heading(text: str, parent: QWidget) -> QLabel:
     font.setBold(True)
     label.setFont(font)
     return label
+
+
+def fit_rows(table: QTableWidget, most: int) -> None:
+    """Make the table as high as its rows, or as `most` of them; one without rows as if it had one."""
+    rows = min(max(table.rowCount(), 1), most)
+    row = table.rowHeight(0) if table.rowCount() else table.verticalHeader().defaultSectionSize()
+    table.setFixedHeight(table.horizontalHeader().sizeHint().height() + rows * row + 2 * table.frameWidth())
