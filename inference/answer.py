@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import sys
 import traceback
 from collections.abc import Callable
@@ -22,8 +23,8 @@ def answer(work: Callable[[], Result], say: Callable[[Event], None]) -> int:
         say(Failed(str(stop), CANCELLED))
         return CANCELLED
     except RequestError as problem:
-        sys.stderr.write(f"{problem}\n")
         say(Failed(str(problem), WRONG))
+        _log(f"{problem}\n")
         return WRONG
     except MemoryError:
         return _fault(say, "The engine ran out of memory; set compute.memory or compute.block lower and run again.")
@@ -33,6 +34,13 @@ def answer(work: Callable[[], Result], say: Callable[[Event], None]) -> int:
 
 def _fault(say: Callable[[Event], None], sentence: str) -> int:
     details = traceback.format_exc()
-    sys.stderr.write(f"{sentence}\n{details}")
     say(Failed(sentence, FAULT, details))
+    _log(f"{sentence}\n{details}")
     return FAULT
+
+
+def _log(text: str) -> None:
+    """To standard error, which is a file in the run's folder: it has no room where the disk is full."""
+    with contextlib.suppress(OSError):
+        sys.stderr.write(text)
+        sys.stderr.flush()

@@ -5,6 +5,7 @@ This module is loaded before any of them, so that nothing but events ever reache
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
 import sys
@@ -61,7 +62,9 @@ def leave(code: int) -> NoReturn:
     The interpreter's own way out waits for native threads (OpenVINO's, and the one that listens on standard input),
     and was seen to wait for ever after a cancel. Everything that matters is written and closed by then.
     """
-    sys.stderr.flush()
+    # The log has no room where the disk is full; the exit code must not tell of that instead.
+    with contextlib.suppress(OSError):
+        sys.stderr.flush()
     os._exit(code)
 
 

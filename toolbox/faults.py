@@ -21,9 +21,10 @@ def sentence_of(problem: BaseException) -> str:
 def _sentence(problem: BaseException) -> str:
     if isinstance(problem, FusionMapperError) and str(problem).strip():
         return str(problem)
-    if isinstance(problem, OSError) and problem.filename is not None:
+    if isinstance(problem, OSError) and problem.strerror:
+        # A full disk is told by the system without the file.
         text = tr("{path} cannot be read or written: {reason}.")
-        return text.format(path=problem.filename, reason=problem.strerror or type(problem).__name__)
+        return text.format(path=problem.filename or tr("A file"), reason=problem.strerror)
     if isinstance(problem, MemoryError):
         return tr("There is not enough memory; close other programs or map a smaller area.")
     # On one line: a sentence ends up in a list and in a message bar.

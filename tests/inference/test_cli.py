@@ -247,3 +247,13 @@ def test_a_device_that_is_not_there_is_replaced_with_a_word(repository_root: Pat
     started = next(event for event in events if isinstance(event, Started))
     if not started.device.startswith("TENSORRT"):
         assert "TensorrtExecutionProvider" in started.reason
+
+
+@pytest.mark.skipif(not Path("/dev/full").exists(), reason="this system has no device that is always full")
+def test_a_full_disk_under_the_log_keeps_no_sentence_back(repository_root, tmp_path):
+    command = [sys.executable, str(repository_root / "inference"), "run", str(tmp_path / "none.json")]
+    with open("/dev/full", "w") as log:
+        done = subprocess.run(command, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=log, timeout=120)
+    assert done.returncode == 2
+    (last,) = [from_line(line) for line in done.stdout.decode().splitlines()]
+    assert isinstance(last, Failed) and "none.json" in last.text

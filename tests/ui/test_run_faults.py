@@ -19,6 +19,7 @@ from run_desk import TOWN, button, ended, engines, mapping
         (KeyError(), "Fusion Mapper met a fault of its own; please report KeyError()."),
         (MemoryError(), "There is not enough memory; close other programs or map a smaller area."),
         (OSError(28, "No space left on device", "/a/b"), "/a/b cannot be read or written: No space left on device."),
+        (OSError(28, "No space left on device"), "A file cannot be read or written: No space left on device."),
     ],
 )
 def test_a_fault_anywhere_in_the_algorithm_is_told(qtbot, desk, request_for, monkeypatch, step, fault, sentence):
