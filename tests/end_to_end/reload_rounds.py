@@ -17,7 +17,7 @@ from collections import Counter
 
 import qgis.utils
 from qgis.core import Qgis, QgsApplication, QgsProject, QgsRasterLayer, QgsTask, QgsVectorLayer
-from qgis.PyQt.QtCore import QEvent, QEventLoop, QObject, QTimer
+from qgis.PyQt.QtCore import QAbstractAnimation, QEvent, QEventLoop, QObject, QTimer
 from qgis.PyQt.QtWidgets import QAction, QApplication, QDockWidget, QStackedWidget, QWidget
 from qgis.utils import iface
 
@@ -79,10 +79,12 @@ def state() -> dict:
     """Everything that a plugin can leave behind."""
     QgsApplication.sendPostedEvents(None, QEvent.Type.DeferredDelete)
     window = iface.mainWindow()
+    # An animation lives as long as something moves on the screen.
+    children = [child for child in window.findChildren(QObject) if not isinstance(child, QAbstractAnimation)]
     return {
         "docks": sorted(dock.objectName() for dock in window.findChildren(QDockWidget)),
         "actions": len(window.findChildren(QAction)),
-        "objects": dict(Counter(type(child).__name__ for child in window.findChildren(QObject))),
+        "objects": dict(Counter(type(child).__name__ for child in children)),
         "providers": sorted(provider.id() for provider in QgsApplication.processingRegistry().providers()),
         "canvas_items": len(iface.mapCanvas().scene().items()),
         "threads": sorted(thread.name for thread in threading.enumerate()),
