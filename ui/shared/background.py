@@ -10,8 +10,8 @@ from typing import Optional
 from qgis.core import Qgis, QgsMessageLog
 from qgis.PyQt.QtCore import QObject, Qt, pyqtSignal
 
-from ...inference.errors import FusionMapperError
-from .wording import LOG_TAG, tr
+from ...toolbox.faults import sentence_of
+from .wording import LOG_TAG
 
 Errand = Callable[[], object]
 Answer = Callable[[object], None]
@@ -53,15 +53,9 @@ class Background(QObject):
         answer, problem = listeners
         error = done.exception()
         if error is not None:
-            problem(_sentence(error))
+            problem(sentence_of(error))
         elif answer is not None:
             answer(done.result())
-
-
-def _sentence(error: BaseException) -> str:
-    if isinstance(error, FusionMapperError):
-        return str(error)
-    return tr("A file could not be handled: {problem}").format(problem=error)
 
 
 def _log(text: str) -> None:

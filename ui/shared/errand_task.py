@@ -8,9 +8,9 @@ from typing import Callable, Optional
 from qgis.core import QgsApplication, QgsTask
 from qgis.PyQt.QtCore import pyqtSignal
 
-from ...inference.errors import Cancelled, FusionMapperError
+from ...inference.errors import Cancelled
 from ...toolbox.commands import IsCancelled
-from .wording import tr
+from ...toolbox.faults import sentence_of
 
 #: Called on another thread with what tells that nobody waits any more.
 Errand = Callable[[IsCancelled], object]
@@ -68,7 +68,5 @@ def attempt(errand: Errand, is_cancelled: IsCancelled) -> tuple[object, str]:
         return errand(is_cancelled), ""
     except Cancelled:
         raise
-    except FusionMapperError as problem:
-        return None, str(problem)
     except Exception as problem:  # noqa: BLE001 - see above
-        return None, tr("Fusion Mapper met a fault of its own; {problem!r}").format(problem=problem)
+        return None, sentence_of(problem)
