@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 from fusion_mapper.models.card import Channel, Scaling, Slot
 from fusion_mapper.models.library import Installed
+from fusion_mapper.ui.importer.trial import given_rows
 from fusion_mapper.ui.inputs.band_dialog import BandDialog
 from fusion_mapper.ui.inputs.preflight import Level
 from fusion_mapper.ui.inputs.preselect import fill_rows
@@ -171,6 +172,22 @@ def test_reset_goes_back_to_what_was_found(slots, imagery, add, open_dialog):
     dialog.findChild(QDialogButtonBox).button(QDialogButtonBox.StandardButton.Reset).click()
     assert texts(dialog)[0] == "4 · B4"
     assert dialog.settings().radiometry.name == "stored"
+
+
+def test_a_trial_takes_the_bands_and_numbers_that_were_set(slots, imagery, add, open_dialog):
+    add("amazon_s2/sen2.tif")
+    slots.show_card(imagery())
+    fill_rows(slots.rows())
+    dialog = open_dialog(slots.rows()[0])
+    choose(dialog, "FusionMapperBand_0", "12 · B12")
+    choose(dialog, "FusionMapperRadiometry", "Reflectance 0 to 1, made DN (× 10 000)")
+    dialog.accept()
+    given = given_rows(slots.rows())
+    ((slot, raster, bands),) = given.bound
+    assert (slot, raster.id, bands[0]) == ("imagery", slots.rows()[0].layers()[0].id(), 12)
+    assert [(name, one.title) for name, one in given.radiometry] == [
+        ("imagery", "Reflectance 0 to 1, made DN (× 10 000)")
+    ]
 
 
 def test_a_file_that_tells_its_offset_has_it_proposed_and_never_taken_silently(

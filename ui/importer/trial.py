@@ -25,7 +25,7 @@ from ...toolbox.crs import crs_text
 from ...toolbox.matching import Given
 from ...toolbox.runs import RunRequest, execute
 from ...toolbox.scratch import ScratchFolder
-from ...toolbox.sources import VectorInput, describe
+from ...toolbox.sources import describe
 from ..inputs.slot_row import SlotRow
 from ..shared.ground import rectangle_size
 from ..shared.wording import tr
@@ -128,20 +128,24 @@ def trial_product(card: Card) -> str:
 
 
 def given_rows(rows: Sequence[SlotRow]) -> Given:
-    """The layers chosen in the rows, in plain values; main thread.
+    """The layers chosen in the rows, their bands and how their numbers are read, in plain values; main thread.
 
     Raises:
         RequestError: when a layer is broken or of a kind that no model takes.
     """
-    bound, vectors = [], []
+    bound, vectors, radiometry = [], [], []
     for row in rows:
-        for layer in row.layers():
+        chosen, name = row.chosen(), row.slot.name
+        for layer in chosen.vectors:
             plain = describe(layer)
-            if isinstance(plain, VectorInput) and row.slot.role != "osm":
-                vectors.append(plain)
+            if row.slot.role == "osm":
+                bound.append((name, plain, ()))
             else:
-                bound.append((row.slot.name, plain, ()))
-    return Given(osm=tuple(vectors), bound=tuple(bound))
+                vectors.append(plain)
+        bound += [(name, describe(layer), bands) for layer, bands in chosen.pieces()]
+        if chosen.read_otherwise:
+            radiometry.append((name, chosen.radiometry))
+    return Given(osm=tuple(vectors), bound=tuple(bound), radiometry=tuple(radiometry))
 
 
 def piece(layer: QgsMapLayer, seen: Optional[QgsRectangle], metres: float) -> QgsReferencedRectangle:

@@ -24,13 +24,23 @@ class Chosen:
     def layers(self) -> tuple[QgsMapLayer, ...]:
         return (*self.rasters, *self.vectors)
 
+    @property
+    def read_otherwise(self) -> bool:
+        """Whether the rasters' numbers are not taken as stored."""
+        return bool(self.rasters) and self.radiometry != STORED
+
+    def pieces(self) -> list[tuple[QgsRasterLayer, tuple[int, ...]]]:
+        """The rasters with the bands taken from them, in the order of the channels; no bands: to be found."""
+        if not self.bands:
+            return [(raster, ()) for raster in self.rasters]
+        runs = [list(run) for _, run in groupby(self.bands, key=lambda entry: entry[0].id())]
+        return [(run[0][0], tuple(band for _, band in run)) for run in runs]
+
     def slot_lines(self, slot: str) -> list[str]:
         """Lines of the SLOTS parameter that bind the rasters to the slot."""
-        if not self.bands:
-            return [f"{slot}={raster.id()}" for raster in self.rasters]
-        runs = groupby(self.bands, key=lambda entry: entry[0].id())
-        return [f"{slot}={key}:{','.join(str(band) for _, band in run)}" for key, run in runs]
+        lines = [(f"{slot}={raster.id()}", ",".join(map(str, bands))) for raster, bands in self.pieces()]
+        return [f"{line}:{bands}" if bands else line for line, bands in lines]
 
     def radiometry_lines(self, slot: str) -> list[str]:
         """Lines of the RADIOMETRY parameter; none where the numbers are taken as stored."""
-        return [f"{slot}={self.radiometry.name}"] if self.rasters and self.radiometry != STORED else []
+        return [f"{slot}={self.radiometry.name}"] if self.read_otherwise else []
