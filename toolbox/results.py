@@ -38,6 +38,7 @@ from qgis.core import (
 from ..inference.errors import RequestError
 from ..inference.record import RunRecord, read_record
 from ..models.card import Card
+from .attribution import set_attribution
 from .layer_metadata import result_metadata
 from .products import (
     ATTRIBUTION,
@@ -140,7 +141,7 @@ def finish_layer(layer: QgsMapLayer, product: str, label: RunLabel) -> None:
     """Style a result, tell in its metadata what it is and how it was made, and remember its run; main thread."""
     style_layer(layer, product, label.card)
     layer.setMetadata(result_metadata(layer, product, label.card, label.attribution, label.record))
-    layer.setAttribution("; ".join(label.attribution))
+    set_attribution(layer, "; ".join(label.attribution))
     if label.folder is not None:
         remember_run(layer, label.folder, label.record)
     layer.triggerRepaint()

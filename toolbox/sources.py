@@ -28,6 +28,7 @@ from qgis.core import (
 
 from ..inference.errors import SourceError
 from ..inference.job import Area, RasterFile, VectorLayer
+from .attribution import attribution_of
 from .file_facts import Items, file_items, wavelength
 from .scrub import carries_secret
 
@@ -317,5 +318,5 @@ def _changed_in_qgis(layer: QgsVectorLayer) -> bool:
 
 def _attribution(layer: QgsMapLayer) -> tuple[str, ...]:
     metadata = layer.metadata()
-    said = [*metadata.rights(), *metadata.licenses(), layer.attribution()]
+    said = [*metadata.rights(), *metadata.licenses(), attribution_of(layer)]
     return tuple(dict.fromkeys(text.strip() for text in said if text.strip()))
