@@ -126,11 +126,12 @@ class ServeProcess:
             self._process.kill()
 
     def stop(self, reason: FusionMapperError) -> None:
-        """Tell everybody who waits why it is over, and end the process; takes up to `FAREWELL` seconds."""
+        """End the process, and tell everybody who waits why it is over; takes up to `FAREWELL` seconds.
+
+        They are told once it has gone: until then it may write into the folders that they delete.
+        """
         with self._waiting:
             self._end = self._end or reason
-            for asked in self._asked.values():
-                asked.hear(self._end)
         # A process that no longer reads may hold up whoever writes to it; it is then killed below.
         if self._writing.acquire(timeout=TICK):
             with contextlib.suppress(OSError):
