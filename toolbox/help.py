@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from qgis.PyQt.QtCore import QUrl
 
-from .environment import PLUGIN_ROOT
+from .engine.environment import PLUGIN_ROOT
 
 PAGE = PLUGIN_ROOT / "resources" / "help" / "index.html"
 

@@ -11,7 +11,7 @@ from typing import Optional
 from ..inference.errors import RequestError
 from ..models.card import Card, card_from_dict
 from ..models.library import STARTERS, Installed, find_model, list_models, strangers
-from .commands import EngineCommands, IsCancelled, deaf
+from .engine.commands import EngineCommands, IsCancelled, deaf
 from .settings import library_folder
 
 

@@ -12,8 +12,8 @@ from qgis.PyQt.QtCore import QElapsedTimer, QEventLoop, Qt, QTimer
 from qgis.PyQt.QtGui import QShowEvent
 from qgis.PyQt.QtWidgets import QHBoxLayout, QPushButton, QVBoxLayout, QWidget
 
-from ..toolbox.results import add_run_to_project
-from ..toolbox.warm import WarmEngine
+from ..toolbox.engine.warm import WarmEngine
+from ..toolbox.results.project import add_run_to_project
 from .area.picker import AreaPicker
 from .dock_tools import DockTools
 from .first_steps import SAMPLE_MODEL, FirstSteps

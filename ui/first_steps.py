@@ -12,7 +12,7 @@ from qgis.PyQt.QtWidgets import QLabel, QProgressBar, QPushButton, QVBoxLayout, 
 
 from ..inference.events import Result
 from ..models.library import STARTERS
-from ..toolbox.commands import EngineCommands, IsCancelled, deaf
+from ..toolbox.engine.commands import EngineCommands, IsCancelled, deaf
 from ..toolbox.sample import add_sample_to_project, sample_folder
 from .shared.engine_task import EngineTask
 from .shared.wording import seconds_text, tr

@@ -8,7 +8,7 @@ from qgis.core import QgsMapLayer, QgsRasterLayer, QgsVectorLayer
 
 from ..inference.job import PRODUCTS
 from ..models.library import Installed
-from ..toolbox.results import map_parameters, run_title
+from ..toolbox.results.project import map_parameters, run_title
 from .inputs.slot_row import SlotRow
 from .results.picker import ResultPicker
 from .runs.state import RunRequest

@@ -9,7 +9,7 @@ from pathlib import Path
 from fusion_mapper.inference.events import Progress
 from fusion_mapper.models.card import read_sidecar
 from fusion_mapper.models.library import STARTERS
-from fusion_mapper.toolbox.results import map_parameters
+from fusion_mapper.toolbox.results.project import map_parameters
 from fusion_mapper.ui.runs.actions import RunActions
 from fusion_mapper.ui.runs.list import RunList
 from fusion_mapper.ui.runs.model import Run, RunModel, RunRequest, RunState

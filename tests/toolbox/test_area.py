@@ -6,8 +6,8 @@ from pathlib import Path
 
 import pytest
 from fusion_mapper.inference.errors import SourceError
-from fusion_mapper.toolbox.sources import describe, selected_features
-from fusion_mapper.toolbox.staging import Stage, stage_vector
+from fusion_mapper.toolbox.layers.sources import describe, selected_features
+from fusion_mapper.toolbox.layers.staging import Stage, stage_vector
 from qgis import processing
 from qgis.core import (
     QgsCoordinateTransform,

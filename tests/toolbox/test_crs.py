@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import pytest
-from fusion_mapper.toolbox.crs import crs_of, crs_text
+from fusion_mapper.toolbox.layers.crs import crs_of, crs_text
 from qgis.core import QgsApplication, QgsCoordinateReferenceSystem
 
 

@@ -12,8 +12,8 @@ import pytest
 from fusion_mapper.inference.errors import Cancelled, RequestError
 from fusion_mapper.inference.events import CONTRACT, Failed, Progress, Result, Started, Warn, to_line
 from fusion_mapper.inference.job import Job, Outputs
-from fusion_mapper.toolbox.engine import Engine, EngineCrashed, EngineFailed
-from fusion_mapper.toolbox.environment import EngineMissing, clean_environment, find_engine
+from fusion_mapper.toolbox.engine.environment import EngineMissing, clean_environment, find_engine
+from fusion_mapper.toolbox.engine.once import Engine, EngineCrashed, EngineFailed
 
 JOB = Job({}, Outputs("out"), model="m.onnx")
 SAY = "import sys\ndef say(line): sys.stdout.write(line + '\\n'); sys.stdout.flush()\n"
@@ -105,7 +105,7 @@ def test_a_result_without_a_clean_end_is_no_result(engine_of, tmp_path):
 
 
 def test_an_engine_that_hangs_on_its_way_out_is_ended_and_its_result_stands(engine_of, tmp_path, monkeypatch):
-    monkeypatch.setattr("fusion_mapper.toolbox.engine.GRACE", 0.3)
+    monkeypatch.setattr("fusion_mapper.toolbox.engine.once.GRACE", 0.3)
     engine = engine_of(say(Result({"classes": "x"})), "import threading; threading.Event().wait()", grace=0.3)
     assert engine.run(JOB, tmp_path, deaf, never).products == {"classes": "x"}
 

@@ -14,7 +14,7 @@ from fusion_mapper.inference.errors import RequestError
 from fusion_mapper.inference.events import Started
 from fusion_mapper.models.card import card_from_dict, read_sidecar
 from fusion_mapper.models.library import STARTERS
-from fusion_mapper.toolbox.history import KEPT, History, Record, new_key
+from fusion_mapper.toolbox.runs.history import KEPT, History, Record, new_key
 
 CARD = read_sidecar(STARTERS / "landcover-rgb-1m.json")
 
@@ -143,7 +143,7 @@ spec = importlib.util.spec_from_file_location(
     "fusion_mapper", root / "__init__.py", submodule_search_locations=[str(root)])
 sys.modules["fusion_mapper"] = package = importlib.util.module_from_spec(spec)
 spec.loader.exec_module(package)
-from fusion_mapper.toolbox.history import History
+from fusion_mapper.toolbox.runs.history import History
 history = History(Path(sys.argv[2]))
 assert history.claim("a")
 print("held", flush=True)

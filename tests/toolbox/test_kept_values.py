@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 from fusion_mapper.inference.errors import RequestError
-from fusion_mapper.toolbox.kept_values import decode_parameters, encode_parameters, layers_in, moved
+from fusion_mapper.toolbox.runs.kept_values import decode_parameters, encode_parameters, layers_in, moved
 from qgis.core import (
     QgsCoordinateReferenceSystem,
     QgsCoordinateTransform,

@@ -8,12 +8,12 @@ from pathlib import Path
 import pytest
 from fusion_mapper.models.card import read_sidecar
 from fusion_mapper.toolbox.algorithms.map import MapAlgorithm
-from fusion_mapper.toolbox.bands import automatic_bands
-from fusion_mapper.toolbox.engine import Engine
-from fusion_mapper.toolbox.lookahead import look_ahead
-from fusion_mapper.toolbox.runs import Outputs
-from fusion_mapper.toolbox.sources import describe
-from fusion_mapper.toolbox.suiting import raster_suits
+from fusion_mapper.toolbox.engine.once import Engine
+from fusion_mapper.toolbox.layers.bands import automatic_bands
+from fusion_mapper.toolbox.layers.sources import describe
+from fusion_mapper.toolbox.layers.suiting import raster_suits
+from fusion_mapper.toolbox.runs.execute import Outputs
+from fusion_mapper.toolbox.runs.lookahead import look_ahead
 from qgis.core import QgsCoordinateReferenceSystem, QgsFeature, QgsGeometry, QgsRasterLayer, QgsVectorLayer
 
 sys.path.insert(0, str(Path(__file__).parent))

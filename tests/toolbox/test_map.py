@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 from fusion_mapper.models.library import find_model
-from fusion_mapper.toolbox.results import add_run_to_project, map_parameters, run_title
+from fusion_mapper.toolbox.results.project import add_run_to_project, map_parameters, run_title
 from qgis import processing
 from qgis.core import (
     QgsFeature,

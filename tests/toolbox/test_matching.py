@@ -6,9 +6,9 @@ import pytest
 from fusion_mapper.inference.errors import CardError, RequestError
 from fusion_mapper.inference.job import RasterFile
 from fusion_mapper.models.card import Card, Channel, ClassInfo, OsmRecipe, Output, Slot, TagRule
-from fusion_mapper.toolbox.matching import Given, match
-from fusion_mapper.toolbox.slots import SlotLine, parse_slots
-from fusion_mapper.toolbox.sources import describe
+from fusion_mapper.toolbox.layers.matching import Given, match
+from fusion_mapper.toolbox.layers.slots import SlotLine, parse_slots
+from fusion_mapper.toolbox.layers.sources import describe
 from qgis.core import QgsRasterLayer, QgsVectorLayer
 
 OUTPUT = Output("o", "semantic-segmentation", (ClassInfo(1, "a"), ClassInfo(2, "b")))

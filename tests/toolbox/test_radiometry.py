@@ -8,10 +8,10 @@ from dataclasses import replace
 import pytest
 from fusion_mapper.inference.errors import CardError, RequestError
 from fusion_mapper.models.card import Card, Channel, ClassInfo, Output, Scaling, Slot
-from fusion_mapper.toolbox.matching import Given, match
-from fusion_mapper.toolbox.radiometry import RADIOMETRIES, STORED, radiometry, remedy, suggested
-from fusion_mapper.toolbox.slots import parse_radiometry
-from fusion_mapper.toolbox.sources import describe
+from fusion_mapper.toolbox.layers.matching import Given, match
+from fusion_mapper.toolbox.layers.radiometry import RADIOMETRIES, STORED, radiometry, remedy, suggested
+from fusion_mapper.toolbox.layers.slots import parse_radiometry
+from fusion_mapper.toolbox.layers.sources import describe
 from qgis.core import QgsRasterLayer
 
 OUTPUT = Output("o", "semantic-segmentation", (ClassInfo(1, "a"), ClassInfo(2, "b")))

@@ -11,8 +11,8 @@ from html.parser import HTMLParser
 import pytest
 from fusion_mapper.inference.errors import RequestError
 from fusion_mapper.inference.record import read_record
-from fusion_mapper.toolbox.report import write_report
-from fusion_mapper.toolbox.results import map_parameters
+from fusion_mapper.toolbox.results.project import map_parameters
+from fusion_mapper.toolbox.results.report import write_report
 from qgis import processing
 from qgis.core import QgsProcessingContext, QgsProcessingException, QgsProcessingModelAlgorithm, QgsProject
 from qgis.PyQt.QtGui import QColor, QImage

@@ -9,9 +9,15 @@ import pytest
 from fusion_mapper.inference.record import read_record
 from fusion_mapper.toolbox.models import choose_model
 from fusion_mapper.toolbox.products import natural_products, possible_products
-from fusion_mapper.toolbox.results import ProductFinisher, RunLabel, add_run_to_project, map_parameters, run_title
-from fusion_mapper.toolbox.run_layers import run_folder_of
-from fusion_mapper.toolbox.styles import style_layer
+from fusion_mapper.toolbox.results.project import (
+    ProductFinisher,
+    RunLabel,
+    add_run_to_project,
+    map_parameters,
+    run_title,
+)
+from fusion_mapper.toolbox.results.run_layers import run_folder_of
+from fusion_mapper.toolbox.results.styles import style_layer
 from qgis import processing
 from qgis.core import (
     Qgis,

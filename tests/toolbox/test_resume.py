@@ -14,9 +14,9 @@ import pytest
 from fusion_mapper.inference.errors import Cancelled, RequestError
 from fusion_mapper.inference.events import Event, Progress
 from fusion_mapper.inference.job import Compute, GridSpec, Job, Outputs, Source, VectorLayer
-from fusion_mapper.toolbox.commands import RUN_JOB
-from fusion_mapper.toolbox.engine import Engine, EngineCrashed
-from fusion_mapper.toolbox.resume import can_resume, repeat, resume
+from fusion_mapper.toolbox.engine.commands import RUN_JOB
+from fusion_mapper.toolbox.engine.once import Engine, EngineCrashed
+from fusion_mapper.toolbox.runs.resume import can_resume, repeat, resume
 
 PRODUCTS = {"classes": None, "polygons": None, "confidence": None}
 #: West, south, east, north: 1.5 km × 1.5 km of the town.

@@ -9,9 +9,9 @@ from pathlib import Path
 import pytest
 from fusion_mapper.inference.errors import RequestError
 from fusion_mapper.inference.job import GridSpec, Job, Outputs, Source
-from fusion_mapper.toolbox.engine import Engine
-from fusion_mapper.toolbox.folder_use import layer_files, layers_inside
-from fusion_mapper.toolbox.run_folders import delete_folder, delete_leftovers, examine, is_run_folder, run_folders
+from fusion_mapper.toolbox.engine.once import Engine
+from fusion_mapper.toolbox.runs.folder_use import layer_files, layers_inside
+from fusion_mapper.toolbox.runs.folders import delete_folder, delete_leftovers, examine, is_run_folder, run_folders
 from qgis.core import QgsRasterLayer, QgsVectorLayer
 
 

@@ -10,14 +10,14 @@ import tempfile
 from pathlib import Path
 
 import pytest
-from fusion_mapper.toolbox.scratch import ScratchFolder, sweep
+from fusion_mapper.toolbox.engine.scratch import ScratchFolder, sweep
 
 #: Makes a folder with a file in it, tells its name, and waits to be killed.
 CHILD = """
 import sys, tempfile
 sys.path.insert(0, sys.argv[1])
 import conftest
-from fusion_mapper.toolbox.scratch import ScratchFolder
+from fusion_mapper.toolbox.engine.scratch import ScratchFolder
 tempfile.tempdir = sys.argv[2]
 with ScratchFolder() as folder:
     (folder / "block.png").write_bytes(b"x")

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import pytest
 from fusion_mapper.inference.job import Compute
-from fusion_mapper.toolbox import environment, settings
+from fusion_mapper.toolbox import settings
 from fusion_mapper.toolbox.algorithms.compute import given_compute
 from fusion_mapper.toolbox.algorithms.map import MapAlgorithm
+from fusion_mapper.toolbox.engine import environment
 from fusion_mapper.toolbox.models import choose_model, library_folders
-from fusion_mapper.toolbox.runs import new_run_folder
+from fusion_mapper.toolbox.runs.execute import new_run_folder
 from qgis.core import QgsSettings
 
 

@@ -7,8 +7,8 @@ import shutil
 import pytest
 from fusion_mapper.inference.errors import SourceError
 from fusion_mapper.models.library import STARTERS
+from fusion_mapper.toolbox.layers.sources import carries_secret, describe
 from fusion_mapper.toolbox.models import choose_model
-from fusion_mapper.toolbox.sources import carries_secret, describe
 from qgis.core import (
     QgsCoordinateReferenceSystem,
     QgsFeature,

@@ -9,8 +9,8 @@ from pathlib import Path
 
 import pytest
 from fusion_mapper.inference.errors import Cancelled, SourceError
-from fusion_mapper.toolbox.sources import describe
-from fusion_mapper.toolbox.staging import PixelGrid, Stage, stage_raster, stage_vector
+from fusion_mapper.toolbox.layers.sources import describe
+from fusion_mapper.toolbox.layers.staging import PixelGrid, Stage, stage_raster, stage_vector
 from qgis.core import (
     QgsCoordinateReferenceSystem,
     QgsCoordinateTransform,

@@ -6,10 +6,10 @@ import subprocess
 
 import pytest
 from fusion_mapper.models.card import Channel, OsmRecipe, Slot, TagRule
-from fusion_mapper.toolbox.bands import companions, told_apart
-from fusion_mapper.toolbox.file_facts import wavelength
-from fusion_mapper.toolbox.sources import describe
-from fusion_mapper.toolbox.suiting import raster_suits, vector_suits
+from fusion_mapper.toolbox.layers.bands import companions, told_apart
+from fusion_mapper.toolbox.layers.file_facts import wavelength
+from fusion_mapper.toolbox.layers.sources import describe
+from fusion_mapper.toolbox.layers.suiting import raster_suits, vector_suits
 from qgis.core import QgsRasterLayer, QgsVectorLayer
 
 RGBN = ("red", "green", "blue", "nir")

@@ -13,9 +13,9 @@ from pathlib import Path
 import pytest
 from fusion_mapper.inference.errors import Cancelled
 from fusion_mapper.inference.events import CONTRACT, Progress, Started
-from fusion_mapper.toolbox.engine import EngineCrashed, EngineFailed
-from fusion_mapper.toolbox.environment import EngineMissing
-from fusion_mapper.toolbox.warm import WarmEngine
+from fusion_mapper.toolbox.engine.environment import EngineMissing
+from fusion_mapper.toolbox.engine.once import EngineCrashed, EngineFailed
+from fusion_mapper.toolbox.engine.warm import WarmEngine
 
 PATIENCE = 20
 #: A program that serves: `reply(request, event, **fields)` speaks, `ask()` waits for the next request; whatever it

@@ -8,8 +8,8 @@ from pathlib import Path
 import pytest
 from fusion_mapper.models.card import read_sidecar
 from fusion_mapper.models.library import STARTERS
-from fusion_mapper.toolbox.results import map_parameters
-from fusion_mapper.toolbox.warm import WarmEngine
+from fusion_mapper.toolbox.engine.warm import WarmEngine
+from fusion_mapper.toolbox.results.project import map_parameters
 from fusion_mapper.ui.inputs.engine_check import EngineCheck
 from fusion_mapper.ui.inputs.preflight import Level
 from fusion_mapper.ui.inputs.slot_list import SlotList

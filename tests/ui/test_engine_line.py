@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 from fusion_mapper.inference.events import Progress, Started
-from fusion_mapper.toolbox.warm import WarmEngine
+from fusion_mapper.toolbox.engine.warm import WarmEngine
 from fusion_mapper.ui.shared.engine_line import EngineLine
 
 PATIENCE = 60_000

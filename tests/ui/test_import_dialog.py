@@ -8,8 +8,8 @@ from pathlib import Path
 import pytest
 from fusion_mapper.models.card import Scaling
 from fusion_mapper.models.library import STARTERS, list_models
+from fusion_mapper.toolbox.engine.warm import WarmEngine
 from fusion_mapper.toolbox.settings import set_library_folder
-from fusion_mapper.toolbox.warm import WarmEngine
 from fusion_mapper.ui.importer.dialog import ImportDialog
 from fusion_mapper.ui.importer.pictures import Picture
 from importing import PATIENCE, button, choose, note, part, read, settle, write, write_cell

@@ -7,9 +7,9 @@ from pathlib import Path
 
 import pytest
 from fusion_mapper.models.library import list_models
-from fusion_mapper.toolbox.environment import find_engine
+from fusion_mapper.toolbox.engine.environment import find_engine
+from fusion_mapper.toolbox.engine.warm import WarmEngine
 from fusion_mapper.toolbox.settings import set_library_folder
-from fusion_mapper.toolbox.warm import WarmEngine
 from fusion_mapper.ui.importer.dialog import ImportDialog
 from importing import PATIENCE, button, choose, note, part, read, settle, write, write_cell
 from qgis.PyQt.QtWidgets import QComboBox, QLabel, QPushButton, QSpinBox, QTableWidget, QTextBrowser

@@ -9,8 +9,8 @@ from pathlib import Path
 import pytest
 from fusion_mapper.models.library import STARTERS, list_models
 from fusion_mapper.plugin import FusionMapperPlugin
+from fusion_mapper.toolbox.engine.warm import WarmEngine
 from fusion_mapper.toolbox.settings import set_library_folder
-from fusion_mapper.toolbox.warm import WarmEngine
 from fusion_mapper.ui.cards.view import CardView
 from fusion_mapper.ui.importer.dialog import ImportDialog
 from fusion_mapper.ui.models.drop_handler import ModelDropHandler

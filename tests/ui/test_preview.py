@@ -11,8 +11,8 @@ import pytest
 from fusion_mapper.models.card import read_sidecar
 from fusion_mapper.models.library import STARTERS
 from fusion_mapper.models.palette import class_color
+from fusion_mapper.toolbox.engine.warm import WarmEngine
 from fusion_mapper.toolbox.settings import SHOW_BLOCKS
-from fusion_mapper.toolbox.warm import WarmEngine
 from fusion_mapper.ui.dock import FusionDock
 from fusion_mapper.ui.preview.preview import LIMIT, PreviewState, middle_of, preview_text
 from fusion_mapper.ui.runs.model import RunState

@@ -109,7 +109,7 @@ def answer(desk: RunDesk, yes: bool) -> None:
 
 
 def test_a_folder_is_deleted_only_after_a_yes_and_not_under_a_layer(qtbot, desk, project, request_for):
-    from fusion_mapper.toolbox.results import add_run_to_project
+    from fusion_mapper.toolbox.results.project import add_run_to_project
 
     desk.runs.start(request_for("deleted"))
     run = ended(qtbot, desk, 1)
@@ -127,7 +127,7 @@ def test_a_folder_is_deleted_only_after_a_yes_and_not_under_a_layer(qtbot, desk,
 
 
 def test_clean_up_lists_folders_keeps_what_is_in_use_and_deletes_the_rest(qtbot, desk, project, request_for):
-    from fusion_mapper.toolbox.results import add_run_to_project
+    from fusion_mapper.toolbox.results.project import add_run_to_project
 
     for name in ("shown", "free", "mixed"):
         desk.runs.start(request_for(name))

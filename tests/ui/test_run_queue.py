@@ -12,7 +12,7 @@ from dataclasses import replace
 
 import pytest
 from fusion_mapper.toolbox.algorithms.base import is_temporary, temporary_folder
-from fusion_mapper.toolbox.kept_values import moved
+from fusion_mapper.toolbox.runs.kept_values import moved
 from fusion_mapper.ui.runs.model import RunRequest, RunState
 from qgis.core import QgsApplication, QgsProject
 from qgis.PyQt.QtWidgets import (

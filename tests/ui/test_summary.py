@@ -11,7 +11,7 @@ import pytest
 from fusion_mapper.inference.record import read_record
 from fusion_mapper.models.library import STARTERS
 from fusion_mapper.toolbox.models import choose_model
-from fusion_mapper.toolbox.results import add_run_to_project, map_parameters
+from fusion_mapper.toolbox.results.project import add_run_to_project, map_parameters
 from fusion_mapper.ui.dock import FusionDock
 from fusion_mapper.ui.results import desk as result_desk
 from fusion_mapper.ui.results.desk import ResultDesk

@@ -7,7 +7,7 @@ import subprocess
 from pathlib import Path
 
 from fusion_mapper.models.library import STARTERS
-from fusion_mapper.toolbox.environment import find_engine
+from fusion_mapper.toolbox.engine.environment import find_engine
 from fusion_mapper.ui.dock import FusionDock
 from fusion_mapper.ui.runs.model import RunState
 from osgeo import gdal

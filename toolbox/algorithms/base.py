@@ -28,11 +28,11 @@ from qgis.PyQt.QtGui import QIcon
 
 from ...inference.errors import Cancelled, FusionMapperError, RequestError
 from ...inference.events import Event
-from ..engine import Engine, EngineFailed
-from ..environment import PLUGIN_ROOT, EngineMissing, find_engine
+from ..engine.environment import PLUGIN_ROOT, EngineMissing, find_engine
+from ..engine.once import Engine, EngineFailed
 from ..faults import sentence_of
 from ..help import help_url
-from ..runs import FinishedRun, RunRequest, execute
+from ..runs.execute import FinishedRun, RunRequest, execute
 from ..scrub import scrubbed
 
 ICON = PLUGIN_ROOT / "resources" / "icon.svg"

@@ -18,8 +18,8 @@ from qgis.core import (
 
 from ...inference.errors import RequestError
 from ...inference.job import GridSpec
-from ..crs import crs_text
-from ..sources import RasterInput, VectorInput, describe, selected_features
+from ..layers.crs import crs_text
+from ..layers.sources import RasterInput, VectorInput, describe, selected_features
 from .base import FusionAlgorithm, tr
 from .layers import given_raster
 

@@ -17,8 +17,8 @@ from qgis.core import (
 
 from ...inference.errors import RequestError
 from ...models.card import Card, card_from_dict, read_json
-from ..commands import deaf
-from ..engine import Engine
+from ..engine.commands import deaf
+from ..engine.once import Engine
 from ..settings import library_folder
 from .base import FeedbackListener, FusionAlgorithm, temporary_folder, tr
 

@@ -18,10 +18,10 @@ from qgis.core import (
 )
 
 from ...inference.errors import RequestError
-from ..matching import Given, Layer
-from ..radiometry import RADIOMETRIES
-from ..slots import SlotLine, parse_radiometry, parse_slots
-from ..sources import RasterInput, VectorInput, describe
+from ..layers.matching import Given, Layer
+from ..layers.radiometry import RADIOMETRIES
+from ..layers.slots import SlotLine, parse_radiometry, parse_slots
+from ..layers.sources import RasterInput, VectorInput, describe
 from ..widgets import ask_with_widget
 from .base import FusionAlgorithm, tr
 

@@ -21,12 +21,12 @@ from qgis.core import (
 from ...inference.errors import RequestError
 from ...inference.job import Compute, GridSpec, Outputs
 from ...models.card import Card
-from ..matching import Given, match
+from ..layers.matching import Given, match
+from ..layers.sources import VectorInput
 from ..models import ModelChoice
 from ..products import ATTRIBUTION, PRODUCTS, Product, natural_products, parameter_of, possible_products
-from ..results import RunLabel, finish_when_loaded, load_when_done, run_label, run_title
-from ..runs import RunRequest, new_run_folder, refuse_elsewhere, refuse_endless
-from ..sources import VectorInput
+from ..results.project import RunLabel, finish_when_loaded, load_when_done, run_label, run_title
+from ..runs.execute import RunRequest, new_run_folder, refuse_elsewhere, refuse_endless
 from .base import FeedbackListener, FusionAlgorithm, is_chosen, temporary_folder, tr, wants_loading
 from .compute import add_compute, given_compute
 from .grid import add_grid, given_area, given_grid

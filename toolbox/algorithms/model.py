@@ -8,7 +8,7 @@ from typing import Optional
 from qgis.core import QgsProcessingContext, QgsProcessingParameterFile
 
 from ...models.card import Card
-from ..engine import Engine
+from ..engine.once import Engine
 from ..models import ModelChoice, choose_model, installed_models
 from ..widgets import ask_with_widget
 from .base import FeedbackListener, FusionAlgorithm, temporary_folder, tr

@@ -9,7 +9,7 @@ from typing import get_args
 from ...inference.errors import CardError, RequestError
 from ...models.card import Channel, Derivative, OsmRecipe, Slot, TagRule, check_recipe
 from ...models.fields import decode
-from ..sources import RasterInput
+from ..layers.sources import RasterInput
 
 DERIVATIVES: tuple[str, ...] = get_args(Derivative)
 #: The channels that the STACK models of Rao & Rolf (arXiv 2507.13385) draw from OpenStreetMap, drawn plainly: what GDAL

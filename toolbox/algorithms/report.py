@@ -14,7 +14,7 @@ from qgis.core import (
 )
 
 from ...inference.record import read_record
-from ..report import REPORT, write_report
+from ..results.report import REPORT, write_report
 from .base import FeedbackListener, FusionAlgorithm, is_chosen, tr
 
 

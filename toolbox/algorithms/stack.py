@@ -9,7 +9,7 @@ from qgis.core import QgsProcessingContext, QgsProcessingParameterEnum
 
 from ...inference.errors import RequestError
 from ...models.card import Card, Slot
-from ..matching import Given
+from ..layers.matching import Given
 from ..models import ModelChoice
 from .base import FeedbackListener, tr
 from .grid import add_grid, add_reference

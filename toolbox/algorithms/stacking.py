@@ -10,9 +10,9 @@ from qgis.core import QgsProcessingContext, QgsProcessingParameterRasterDestinat
 
 from ...inference.job import Compute, GridSpec, Outputs
 from ...models.card import Card, Slot
-from ..matching import Given, match
-from ..runs import RunRequest, refuse_elsewhere
-from ..sources import RasterInput, VectorInput
+from ..layers.matching import Given, match
+from ..layers.sources import RasterInput, VectorInput
+from ..runs.execute import RunRequest, refuse_elsewhere
 from .base import FeedbackListener, FusionAlgorithm, temporary_folder
 from .compute import add_compute, given_compute
 from .grid import given_area, given_grid, given_reference

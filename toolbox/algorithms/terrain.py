@@ -6,7 +6,7 @@ from typing import Optional
 
 from qgis.core import QgsProcessingContext, QgsProcessingParameterEnum, QgsProcessingParameterNumber
 
-from ..matching import Given
+from ..layers.matching import Given
 from .base import tr
 from .grid import add_grid, add_reference
 from .layers import add_dem, given_layers, ticked

@@ -21,7 +21,7 @@ from qgis.PyQt.QtWidgets import (
 
 from ...inference.errors import RequestError
 from ...models.library import Installed
-from ...toolbox.commands import EngineCommands, IsCancelled, deaf
+from ...toolbox.engine.commands import EngineCommands, IsCancelled, deaf
 from ...toolbox.models import is_removable, remove_model
 from ..shared.engine_task import EngineTask
 from ..shared.wording import tr

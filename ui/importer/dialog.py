@@ -24,7 +24,7 @@ from qgis.PyQt.QtWidgets import (
 )
 
 from ...models.card import Card, card_from_dict
-from ...toolbox.commands import EngineCommands, IsCancelled, deaf
+from ...toolbox.engine.commands import EngineCommands, IsCancelled, deaf
 from ...toolbox.settings import library_folder
 from ..shared.engine_task import EngineTask, Question
 from ..shared.widgets import ElidedLabel

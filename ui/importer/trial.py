@@ -20,12 +20,12 @@ from ...inference.errors import Cancelled, RequestError
 from ...inference.events import Event
 from ...inference.job import Compute, GridSpec, Outputs
 from ...models.card import Card
-from ...toolbox.commands import EngineCommands, IsCancelled, deaf
-from ...toolbox.crs import crs_text
-from ...toolbox.matching import Given
-from ...toolbox.runs import RunRequest, execute
-from ...toolbox.scratch import ScratchFolder
-from ...toolbox.sources import describe
+from ...toolbox.engine.commands import EngineCommands, IsCancelled, deaf
+from ...toolbox.engine.scratch import ScratchFolder
+from ...toolbox.layers.crs import crs_text
+from ...toolbox.layers.matching import Given
+from ...toolbox.layers.sources import describe
+from ...toolbox.runs.execute import RunRequest, execute
 from ..inputs.slot_row import SlotRow
 from ..shared.ground import rectangle_size
 from ..shared.wording import tr

@@ -16,9 +16,9 @@ from qgis.PyQt.QtWidgets import QGroupBox, QHBoxLayout, QLabel, QProgressBar, QP
 
 from ...inference.errors import RequestError
 from ...models.card import Card
-from ...toolbox.commands import EngineCommands
+from ...toolbox.engine.commands import EngineCommands
+from ...toolbox.results.styles import style_layer
 from ...toolbox.settings import default_device
-from ...toolbox.styles import style_layer
 from ..cards.summary import classes_html
 from ..inputs.preselect import fill_rows
 from ..inputs.slot_list import SlotList

@@ -10,9 +10,9 @@ from qgis.PyQt.QtCore import Qt
 from qgis.PyQt.QtWidgets import QComboBox, QDialog, QDialogButtonBox, QFormLayout, QLabel, QVBoxLayout, QWidget
 
 from ...models.card import Channel, Slot
-from ...toolbox.bands import Place, automatic_bands, channel_wavelength
-from ...toolbox.radiometry import RADIOMETRIES, STORED, Radiometry, suggested
-from ...toolbox.sources import Band, RasterInput
+from ...toolbox.layers.bands import Place, automatic_bands, channel_wavelength
+from ...toolbox.layers.radiometry import RADIOMETRIES, STORED, Radiometry, suggested
+from ...toolbox.layers.sources import Band, RasterInput
 from ..shared.widgets import keep_narrow
 from ..shared.wording import DOT, tr
 

@@ -7,7 +7,7 @@ from itertools import groupby
 
 from qgis.core import QgsMapLayer, QgsRasterLayer, QgsVectorLayer
 
-from ...toolbox.radiometry import STORED, Radiometry
+from ...toolbox.layers.radiometry import STORED, Radiometry
 
 
 @dataclass(frozen=True)

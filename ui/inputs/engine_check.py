@@ -18,13 +18,13 @@ from qgis.PyQt.QtCore import QObject, QTimer, pyqtSignal
 
 from ...inference.errors import FusionMapperError
 from ...models.card import Slot
-from ...toolbox import runs
-from ...toolbox.commands import EngineCommands, IsCancelled, deaf
-from ...toolbox.kept_values import layers_in
-from ...toolbox.lookahead import Lookahead, look_ahead
+from ...toolbox.engine.commands import EngineCommands, IsCancelled, deaf
+from ...toolbox.engine.scratch import ScratchFolder
+from ...toolbox.layers.radiometry import ROLES, STORED, Radiometry, remedy, suits
 from ...toolbox.products import BY_NAME
-from ...toolbox.radiometry import ROLES, STORED, Radiometry, remedy, suits
-from ...toolbox.scratch import ScratchFolder
+from ...toolbox.runs import execute as runs
+from ...toolbox.runs.kept_values import layers_in
+from ...toolbox.runs.lookahead import Lookahead, look_ahead
 from ..runs.plain import plain_request
 from ..runs.state import RunRequest
 from ..shared.engine_task import QuietQuestion

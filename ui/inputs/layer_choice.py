@@ -10,7 +10,7 @@ from qgis.gui import QgsCheckableComboBox, QgsMapLayerComboBox
 from qgis.PyQt.QtCore import QSignalBlocker, Qt, pyqtSignal
 from qgis.PyQt.QtWidgets import QWidget
 
-from ...toolbox.suiting import Suiting
+from ...toolbox.layers.suiting import Suiting
 from ..shared.widgets import keep_narrow
 from ..shared.wording import tr
 

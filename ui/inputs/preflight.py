@@ -16,11 +16,11 @@ from qgis.core import (
 
 from ...inference.errors import RequestError
 from ...models.card import Card, Slot
-from ...toolbox.bands import in_order, told_apart
-from ...toolbox.matching import bands_needed
-from ...toolbox.radiometry import STORED, suggested
-from ...toolbox.sources import RasterInput, VectorInput, describe, quick_extent
-from ...toolbox.suiting import vector_suits
+from ...toolbox.layers.bands import in_order, told_apart
+from ...toolbox.layers.matching import bands_needed
+from ...toolbox.layers.radiometry import STORED, suggested
+from ...toolbox.layers.sources import RasterInput, VectorInput, describe, quick_extent
+from ...toolbox.layers.suiting import vector_suits
 from ..shared.ground import in_crs_of, pixel_size
 from ..shared.wording import metres_text, tr
 from .chosen import Chosen

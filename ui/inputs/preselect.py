@@ -12,10 +12,10 @@ from dataclasses import dataclass
 from qgis.core import QgsMapLayer
 
 from ...models.card import Slot
-from ...toolbox.bands import by_name, by_wavelength, companions, in_order
-from ...toolbox.matching import bands_needed
-from ...toolbox.sources import RasterInput, VectorInput
-from ...toolbox.suiting import raster_suits, vector_suits
+from ...toolbox.layers.bands import by_name, by_wavelength, companions, in_order
+from ...toolbox.layers.matching import bands_needed
+from ...toolbox.layers.sources import RasterInput, VectorInput
+from ...toolbox.layers.suiting import raster_suits, vector_suits
 from ..shared.wording import tr
 from .band_dialog import BandSettings
 from .project_layers import Plain, described_layers

@@ -7,7 +7,7 @@ from typing import Optional, Union
 from qgis.core import QgsMapLayer, QgsProject, QgsRasterLayer, QgsVectorLayer
 
 from ...inference.errors import RequestError
-from ...toolbox.sources import RasterInput, VectorInput, describe
+from ...toolbox.layers.sources import RasterInput, VectorInput, describe
 
 Plain = Union[RasterInput, VectorInput]
 

@@ -10,8 +10,8 @@ from qgis.PyQt.QtCore import Qt, QTimer, pyqtSignal
 from qgis.PyQt.QtWidgets import QLabel, QVBoxLayout, QWidget
 
 from ...models.card import Card, Slot
-from ...toolbox.sources import RasterInput, VectorInput
-from ...toolbox.suiting import Suiting, raster_suits, vector_suits
+from ...toolbox.layers.sources import RasterInput, VectorInput
+from ...toolbox.layers.suiting import Suiting, raster_suits, vector_suits
 from ..shared.widgets import take_away
 from .preflight import Verdict
 from .project_layers import Plain, described_layers

@@ -11,10 +11,10 @@ from qgis.PyQt.QtCore import QEvent, Qt, pyqtSignal
 from qgis.PyQt.QtWidgets import QGridLayout, QLabel, QToolButton, QWidget
 
 from ...models.card import Card, Slot
-from ...toolbox.bands import Place, companions
-from ...toolbox.radiometry import ROLES, STORED
-from ...toolbox.sources import RasterInput
-from ...toolbox.suiting import Suiting
+from ...toolbox.layers.bands import Place, companions
+from ...toolbox.layers.radiometry import ROLES, STORED
+from ...toolbox.layers.sources import RasterInput
+from ...toolbox.layers.suiting import Suiting
 from ..shared.widgets import make_small
 from ..shared.wording import DOT, slot_title, theme_icon, tip_text, tr
 from .band_dialog import NO_SETTINGS, BandDialog, BandSettings

@@ -13,7 +13,7 @@ from qgis.PyQt.QtWidgets import QHBoxLayout, QLabel, QToolButton, QVBoxLayout, Q
 
 from ...inference.errors import RequestError
 from ...models.library import STARTERS, Installed
-from ...toolbox.commands import EngineCommands
+from ...toolbox.engine.commands import EngineCommands
 from ...toolbox.models import choose_model, installed_models
 from ..cards.summary import CardSummary
 from ..cards.view import CardView

@@ -9,8 +9,8 @@ from qgis.gui import QgsFileWidget
 from qgis.PyQt.QtCore import Qt
 from qgis.PyQt.QtWidgets import QHBoxLayout, QLabel, QPushButton, QVBoxLayout, QWidget
 
-from ...toolbox.engine import Engine
-from ...toolbox.environment import EngineMissing, find_engine
+from ...toolbox.engine.environment import EngineMissing, find_engine
+from ...toolbox.engine.once import Engine
 from ..shared.engine_line import ask_doctor, first_working, session_text
 from ..shared.engine_task import EngineTask
 from ..shared.wording import tr

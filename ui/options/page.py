@@ -12,7 +12,7 @@ from qgis.PyQt.QtGui import QIcon
 from qgis.PyQt.QtWidgets import QCheckBox, QComboBox, QFormLayout, QGroupBox, QLabel, QSpinBox, QVBoxLayout, QWidget
 
 from ...toolbox import settings
-from ...toolbox.environment import PLUGIN_ROOT
+from ...toolbox.engine.environment import PLUGIN_ROOT
 from ..shared.wording import device_titles, tr
 from .engine import EngineField
 

@@ -20,7 +20,7 @@ from qgis.PyQt.QtGui import QImage, QPainter, QPolygonF, QTransform
 from qgis.PyQt.QtWidgets import QStyleOptionGraphicsItem, QWidget
 
 from ...inference.events import Block
-from ...toolbox.crs import crs_of
+from ...toolbox.layers.crs import crs_of
 
 #: Above the map and below rubber bands, markers and annotations.
 _LEVEL = -5.0

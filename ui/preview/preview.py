@@ -20,9 +20,9 @@ from qgis.PyQt.QtGui import QImage
 from ...inference.errors import FusionMapperError
 from ...inference.events import Block, Event
 from ...models.card import Card
-from ...toolbox import runs
-from ...toolbox.commands import EngineCommands, IsCancelled
+from ...toolbox.engine.commands import EngineCommands, IsCancelled
 from ...toolbox.products import possible_products
+from ...toolbox.runs import execute as runs
 from ..runs.plain import plain_request
 from ..runs.state import RunRequest
 from ..shared.engine_task import QuietQuestion

@@ -11,7 +11,7 @@ from qgis.PyQt.QtWidgets import QGridLayout, QLabel, QWidget
 
 from ...inference.errors import RequestError
 from ...models.card import Card, Slot
-from ...toolbox.matching import Binding, Given, match
+from ...toolbox.layers.matching import Binding, Given, match
 from ..inputs.chosen import Chosen
 from ..inputs.preflight import Level, Verdict, judge
 from ..inputs.project_layers import described

@@ -15,8 +15,8 @@ from qgis.PyQt.QtWidgets import QAction
 
 from ...inference.errors import FusionMapperError, RequestError
 from ...inference.record import RunRecord, read_record
-from ...toolbox.report import write_report
-from ...toolbox.run_layers import figures_of, herald, is_result, run_folder_of
+from ...toolbox.results.report import write_report
+from ...toolbox.results.run_layers import figures_of, herald, is_result, run_folder_of
 from ..shared.errand_task import Errand, ErrandTask
 from ..shared.wording import LOG_TAG, theme_icon, tr
 from .summary_panel import SummaryPanel

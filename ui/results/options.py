@@ -11,7 +11,7 @@ from qgis.PyQt.QtCore import QSignalBlocker, pyqtSignal
 from qgis.PyQt.QtWidgets import QCheckBox, QComboBox, QDoubleSpinBox, QFormLayout, QToolButton, QWidget
 
 from ...toolbox.algorithms.base import temporary_folder
-from ...toolbox.runs import new_run_folder
+from ...toolbox.runs.execute import new_run_folder
 from ...toolbox.settings import default_device, show_blocks
 from ..shared.widgets import keep_narrow
 from ..shared.wording import device_titles, tr

@@ -24,7 +24,7 @@ from qgis.PyQt.QtWidgets import (
 )
 
 from ...inference.record import Figures, RunRecord
-from ...toolbox.figures import (
+from ...toolbox.results.figures import (
     Cell,
     clipboard_text,
     csv_text,

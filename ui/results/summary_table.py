@@ -9,7 +9,7 @@ from qgis.PyQt.QtGui import QColor, QIcon, QPainter, QPalette, QPixmap
 from qgis.PyQt.QtWidgets import QApplication, QStyle, QStyledItemDelegate, QStyleOptionViewItem
 
 from ...inference.record import Figures
-from ...toolbox.figures import hectares_text, number_text, share_text, statistics_of
+from ...toolbox.results.figures import hectares_text, number_text, share_text, statistics_of
 from ..shared.wording import tr
 
 #: Asked of a cell for what it is sorted by.

@@ -12,8 +12,8 @@ from qgis.PyQt.QtCore import QObject, Qt, QUrl, pyqtSignal
 from qgis.PyQt.QtGui import QDesktopServices
 from qgis.PyQt.QtWidgets import QMessageBox, QWidget
 
-from ...toolbox.folder_use import layer_files, layers_inside
-from ...toolbox.run_folders import delete_folder, examine
+from ...toolbox.runs.folder_use import layer_files, layers_inside
+from ...toolbox.runs.folders import delete_folder, examine
 from ..shared.background import Background
 from ..shared.wording import LOG_TAG, size_text, tr
 from .cleanup import CleanUp

@@ -9,8 +9,8 @@ from dataclasses import replace
 from qgis.core import QgsProject
 
 from ...toolbox.algorithms.base import is_temporary, temporary_folder
-from ...toolbox.kept_values import moved
-from ...toolbox.runs import new_run_folder
+from ...toolbox.runs.execute import new_run_folder
+from ...toolbox.runs.kept_values import moved
 from .state import Run, RunRequest
 
 #: The time at the end of a title, as `run_title` writes it.

@@ -23,8 +23,8 @@ from qgis.PyQt.QtWidgets import (
 )
 
 from ...inference.errors import RequestError
-from ...toolbox.folder_use import LayerFile, layer_files, layers_inside
-from ...toolbox.run_folders import RunFolder, delete_folder, delete_leftovers, examine, run_folders
+from ...toolbox.runs.folder_use import LayerFile, layer_files, layers_inside
+from ...toolbox.runs.folders import RunFolder, delete_folder, delete_leftovers, examine, run_folders
 from ...toolbox.settings import data_folder, output_folder
 from ..shared.background import Background
 from ..shared.wording import count_text, size_text, tip_text, tr

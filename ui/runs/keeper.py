@@ -14,8 +14,8 @@ from qgis.PyQt.QtCore import QObject
 
 from ...inference.errors import RequestError
 from ...models.card import Card, card_from_dict
-from ...toolbox.history import History, Record, last_lines
-from ...toolbox.kept_values import decode_parameters, encode_parameters
+from ...toolbox.runs.history import History, Record, last_lines
+from ...toolbox.runs.kept_values import decode_parameters, encode_parameters
 from ...toolbox.scrub import scrubbed
 from ...toolbox.settings import data_folder
 from ..shared.background import Background

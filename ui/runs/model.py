@@ -10,9 +10,9 @@ from qgis.core import QgsApplication, QgsProcessingAlgorithm, QgsProject
 from qgis.PyQt.QtCore import QObject, pyqtSignal
 
 from ...inference.events import Event, Progress, Started
-from ...toolbox.history import new_key
-from ...toolbox.kept_values import layers_in
-from ...toolbox.resume import can_resume
+from ...toolbox.runs.history import new_key
+from ...toolbox.runs.kept_values import layers_in
+from ...toolbox.runs.resume import can_resume
 from ..shared.wording import tr
 from .again import missing_layers, request_again, request_on
 from .feedback import RunFeedback

@@ -6,9 +6,9 @@ from dataclasses import replace
 
 from qgis.core import QgsProcessingContext, QgsProject
 
-from ...toolbox import runs
 from ...toolbox.algorithms.map import MapAlgorithm
 from ...toolbox.products import BY_NAME
+from ...toolbox.runs import execute as runs
 from .state import RunRequest
 
 

@@ -16,10 +16,10 @@ from qgis.core import (
 from qgis.PyQt.QtCore import QElapsedTimer, pyqtSignal
 
 from ...toolbox.algorithms.base import FeedbackListener
-from ...toolbox.engine import Engine, EngineFailed
+from ...toolbox.engine.once import Engine, EngineFailed
 from ...toolbox.faults import sentence_of
-from ...toolbox.resume import repeat, resume
-from ...toolbox.runs import FinishedRun, Listener
+from ...toolbox.runs.execute import FinishedRun, Listener
+from ...toolbox.runs.resume import repeat, resume
 from .feedback import RunFeedback
 from .state import Run, Way
 

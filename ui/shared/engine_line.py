@@ -9,7 +9,7 @@ from qgis.PyQt.QtCore import Qt, pyqtSignal
 from qgis.PyQt.QtWidgets import QLabel, QWidget
 
 from ...inference.events import Started
-from ...toolbox.commands import EngineCommands, IsCancelled, deaf
+from ...toolbox.engine.commands import EngineCommands, IsCancelled, deaf
 from .engine_task import EngineTask
 from .wording import DOT, tip_text, tr
 

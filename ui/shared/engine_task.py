@@ -10,9 +10,9 @@ from typing import Callable, Optional
 from qgis.PyQt.QtCore import QObject, pyqtSignal
 
 from ...inference.errors import Cancelled
-from ...toolbox.commands import EngineCommands, IsCancelled
-from ...toolbox.engine import Engine
-from ...toolbox.scratch import ScratchFolder, sweep
+from ...toolbox.engine.commands import EngineCommands, IsCancelled
+from ...toolbox.engine.once import Engine
+from ...toolbox.engine.scratch import ScratchFolder, sweep
 from .errand_task import ErrandTask, attempt
 
 #: Called on another thread with an engine, a folder of its own, and what tells that nobody waits any more.

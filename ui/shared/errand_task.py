@@ -9,7 +9,7 @@ from qgis.core import QgsApplication, QgsTask
 from qgis.PyQt.QtCore import pyqtSignal
 
 from ...inference.errors import Cancelled
-from ...toolbox.commands import IsCancelled
+from ...toolbox.engine.commands import IsCancelled
 from ...toolbox.faults import sentence_of
 
 #: Called on another thread with what tells that nobody waits any more.

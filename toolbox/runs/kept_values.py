@@ -18,11 +18,11 @@ from qgis.core import (
     QgsReferencedRectangle,
 )
 
-from ..inference.errors import RequestError
-from ..inference.job import PRODUCTS
-from .crs import crs_of, crs_text
-from .slots import parse_slots
-from .sources import carries_secret
+from ...inference.errors import RequestError
+from ...inference.job import PRODUCTS
+from ..layers.crs import crs_of, crs_text
+from ..layers.slots import parse_slots
+from ..layers.sources import carries_secret
 
 #: Names what an object is; no parameter of ours is a mapping of its own.
 _KIND = "qgis"

@@ -35,7 +35,7 @@ from qgis.core import (
 )
 from qgis.PyQt.QtCore import QVariant
 
-from ..inference.errors import Cancelled, SourceError
+from ...inference.errors import Cancelled, SourceError
 from .sources import RasterInput, VectorInput
 
 #: Pixels that are asked of a map service, or copied, at most (64 million), unless the user allows more.

@@ -27,9 +27,9 @@ from qgis.core import (
 )
 from qgis.PyQt.QtGui import QColor
 
-from ..models.card import Card, Output
-from ..models.palette import class_color
-from .products import output_of, product_of
+from ...models.card import Card, Output
+from ...models.palette import class_color
+from ..products import output_of, product_of
 
 #: Pixels that a ramp's range is looked up from where the card names none; read from the overviews.
 _SAMPLE = 62500

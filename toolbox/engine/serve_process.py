@@ -11,10 +11,10 @@ import threading
 from collections.abc import Iterator, Mapping
 from typing import Any, Union
 
-from ..inference.errors import FusionMapperError, RequestError
-from ..inference.events import Started, from_line
-from ..inference.job import MAX_BYTES
-from .engine import TICK, EngineFailed, crash, refuse_other_contract, start_child
+from ...inference.errors import FusionMapperError, RequestError
+from ...inference.events import Started, from_line
+from ...inference.job import MAX_BYTES
+from .once import TICK, EngineFailed, crash, refuse_other_contract, start_child
 from .scratch import ScratchFolder
 
 #: Seconds that the process has to end once its standard input has ended; it promises 2.

@@ -30,10 +30,10 @@ from qgis.core import (
 from qgis.PyQt.QtCore import QBuffer, QByteArray, QIODevice, QSize
 from qgis.PyQt.QtGui import QColor, QImage, QPainter
 
-from ..inference.job import Source, resolve
-from ..inference.record import GridFacts
-from ..models.card import Slot
-from .crs import crs_of
+from ...inference.job import Source, resolve
+from ...inference.record import GridFacts
+from ...models.card import Slot
+from ..layers.crs import crs_of
 
 #: Pixels of a picture's longer side: sharp on paper at half a page's width, and some hundred kB.
 SIDE = 820

@@ -15,17 +15,17 @@ from typing import Literal, Optional, Protocol
 
 from qgis.core import QgsCoordinateReferenceSystem, QgsCoordinateTransformContext, QgsRectangle
 
-from ..inference.errors import Cancelled, SourceError
-from ..inference.events import Event, Progress, Started, Warn
-from ..inference.job import Compute, GridSpec, Job, Outputs, Source
-from ..models.card import Card
-from .commands import EngineCommands, deaf
-from .crs import crs_of, crs_text
-from .matching import Binding, Given, Layer, match
-from .products import ATTRIBUTION, parameter_of
-from .settings import data_folder, output_folder
-from .sources import RasterInput, VectorInput
-from .staging import MAX_PIXELS, PixelGrid, Stage, stage_raster, stage_vector, transformed
+from ...inference.errors import Cancelled, SourceError
+from ...inference.events import Event, Progress, Started, Warn
+from ...inference.job import Compute, GridSpec, Job, Outputs, Source
+from ...models.card import Card
+from ..engine.commands import EngineCommands, deaf
+from ..layers.crs import crs_of, crs_text
+from ..layers.matching import Binding, Given, Layer, match
+from ..layers.sources import RasterInput, VectorInput
+from ..layers.staging import MAX_PIXELS, PixelGrid, Stage, stage_raster, stage_vector, transformed
+from ..products import ATTRIBUTION, parameter_of
+from ..settings import data_folder, output_folder
 
 #: The share of the progress bar that each part of the engine's work has, in percent.
 _STAGES = {"mapping": (0.0, 85.0)}

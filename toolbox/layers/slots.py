@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from dataclasses import dataclass
 
-from ..inference.errors import RequestError
+from ...inference.errors import RequestError
 from .radiometry import Radiometry, radiometry
 
 # The bands are what follows the last colon, if it is numbers: a path may have colons of its own.

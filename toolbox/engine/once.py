@@ -19,8 +19,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import IO, Any, Optional
 
-from ..inference.errors import Cancelled, FusionMapperError
-from ..inference.events import CONTRACT, Event, Failed, Result, Started, Warn, from_line
+from ...inference.errors import Cancelled, FusionMapperError
+from ...inference.events import CONTRACT, Event, Failed, Result, Started, Warn, from_line
 from .commands import EngineCommands, IsCancelled, OnEvent
 from .environment import PLUGIN_ROOT, clean_environment, find_engine
 

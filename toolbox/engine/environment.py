@@ -8,10 +8,10 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Optional
 
-from ..inference.errors import FusionMapperError
-from .settings import engine_python
+from ...inference.errors import FusionMapperError
+from ..settings import engine_python
 
-PLUGIN_ROOT = Path(__file__).resolve().parents[1]
+PLUGIN_ROOT = Path(__file__).resolve().parents[2]
 ENGINE_VARIABLE = "FUSION_MAPPER_ENGINE"
 _OPTION = "The option Engine of Fusion Mapper"
 

@@ -17,9 +17,9 @@ from typing import Literal, Optional
 
 from qgis.PyQt.QtCore import QLockFile
 
-from ..inference.errors import RequestError
-from ..inference.events import Started
-from ..models.fields import decode, encode
+from ...inference.errors import RequestError
+from ...inference.events import Started
+from ...models.fields import decode, encode
 
 SCHEMA = 1
 #: Runs that are remembered; the oldest beyond them leave the list, their folders stay.

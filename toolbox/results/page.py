@@ -12,9 +12,10 @@ from typing import Optional
 
 from qgis.PyQt.QtCore import QLocale
 
-from ..inference.record import ClassArea, Figures, GridFacts, InputFacts, RunRecord
-from ..models.card import Card
-from .environment import PLUGIN_ROOT
+from ...inference.record import ClassArea, Figures, GridFacts, InputFacts, RunRecord
+from ...models.card import Card
+from ..engine.environment import PLUGIN_ROOT
+from ..products import BY_NAME
 from .figures import (
     finished_text,
     hectares_text,
@@ -24,8 +25,7 @@ from .figures import (
     statistics_of,
     tr,
 )
-from .layer_metadata import settings_text
-from .products import BY_NAME
+from .metadata import settings_text
 
 _TEMPLATE = PLUGIN_ROOT / "resources" / "report" / "report.html"
 _ADDRESS = re.compile(r"https?://[^\s<>&]+")

@@ -11,7 +11,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Optional
 
-from ..models.card import OsmRecipe, TagRule
+from ...models.card import OsmRecipe, TagRule
 from .sources import VectorInput
 
 #: Columns in which OSM drivers and Geofabrik extracts keep tags; the engine reads them all.

@@ -6,10 +6,10 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Optional
 
-from ..inference.errors import RequestError
-from ..inference.job import Job, Source, read_job, resolve
-from .commands import RUN_JOB, EngineCommands
-from .runs import FinishedRun, Listener, hearer
+from ...inference.errors import RequestError
+from ...inference.job import Job, Source, read_job, resolve
+from ..engine.commands import RUN_JOB, EngineCommands
+from .execute import FinishedRun, Listener, hearer
 
 
 def can_resume(folder: Path) -> bool:

@@ -14,10 +14,10 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
 
-from ..inference.errors import RequestError
-from ..inference.job import PRODUCTS, read_job
-from ..models.card import read_json
-from .commands import RUN_JOB
+from ...inference.errors import RequestError
+from ...inference.job import PRODUCTS, read_job
+from ...models.card import read_json
+from ..engine.commands import RUN_JOB
 
 Kind = Literal["blocks", "copies", "products", "records", "foreign"]
 #: A file that is written beside its place first, by `models/files.py`.

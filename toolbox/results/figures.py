@@ -9,8 +9,8 @@ from typing import Union
 
 from qgis.PyQt.QtCore import QCoreApplication, QDateTime, QLocale, Qt
 
-from ..inference.record import Figures, RunRecord
-from ..models.card import Card, card_from_dict
+from ...inference.record import Figures, RunRecord
+from ...models.card import Card, card_from_dict
 
 Cell = Union[str, float]
 

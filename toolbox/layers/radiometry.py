@@ -12,8 +12,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Optional
 
-from ..inference.errors import RequestError
-from ..models.card import Channel, Slot
+from ...inference.errors import RequestError
+from ...models.card import Channel, Slot
 from .sources import RasterInput
 
 

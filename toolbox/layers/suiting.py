@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from ..models.card import Slot
+from ...models.card import Slot
 from .bands import companions
 from .osm_tags import guess_tags, tag_columns
 from .sources import RasterInput, VectorInput

@@ -16,8 +16,8 @@ from typing import Optional
 from qgis.core import QgsMapLayer, QgsProviderRegistry
 from qgis.PyQt.QtCore import QObject, pyqtSignal
 
-from ..inference.errors import RequestError
-from ..inference.record import RunRecord, figures_alone, record_from_dict
+from ...inference.errors import RequestError
+from ...inference.record import RunRecord, figures_alone, record_from_dict
 
 _FOLDER = "fusion_mapper/run_folder"
 _FIGURES = "fusion_mapper/figures"

@@ -14,16 +14,16 @@ from typing import Optional
 
 from qgis.core import QgsCoordinateTransformContext, QgsMapLayer, QgsRasterLayer, QgsSingleBandPseudoColorRenderer
 
-from ..inference.errors import Cancelled, RequestError
-from ..inference.job import read_job
-from ..inference.record import RunRecord, read_record
-from ..models.card import Card
-from .commands import RUN_JOB, IsCancelled
+from ...inference.errors import Cancelled, RequestError
+from ...inference.job import read_job
+from ...inference.record import RunRecord, read_record
+from ...models.card import Card
+from ..engine.commands import RUN_JOB, IsCancelled
+from ..products import BY_NAME
 from .figures import card_of, tr
-from .products import BY_NAME
-from .report_page import Picture, Ramp, report_html
-from .report_pictures import View, imagery_layers, picture, view_of
-from .results import open_product
+from .page import Picture, Ramp, report_html
+from .pictures import View, imagery_layers, picture, view_of
+from .project import open_product
 from .styles import style_layer
 
 REPORT = "report.html"

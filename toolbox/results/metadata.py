@@ -8,9 +8,9 @@ from typing import Optional
 
 from qgis.core import QgsAbstractMetadataBase, QgsBox3d, QgsLayerMetadata, QgsMapLayer
 
-from ..inference.record import InputFacts, RunRecord
-from ..models.card import Card
-from .products import product_of, title_of
+from ...inference.record import InputFacts, RunRecord
+from ...models.card import Card
+from ..products import product_of, title_of
 
 #: ISO 19115's word for maps of what covers the ground, and the vocabulary in which QGIS keeps such words.
 _TOPIC = ("gmd:topicCategory", ["Imagery, base maps, earth cover"])

@@ -11,9 +11,9 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 from typing import Optional, Union
 
-from ..inference.errors import RequestError
-from ..inference.job import Source
-from ..models.card import Card, Slot
+from ...inference.errors import RequestError
+from ...inference.job import Source
+from ...models.card import Card, Slot
 from .bands import Choice, in_order, told_apart
 from .osm_tags import fitting_vectors
 from .radiometry import ROLES, STORED, Radiometry

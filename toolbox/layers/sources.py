@@ -26,11 +26,11 @@ from qgis.core import (
     QgsWkbTypes,
 )
 
-from ..inference.errors import SourceError
-from ..inference.job import Area, RasterFile, VectorLayer
+from ...inference.errors import SourceError
+from ...inference.job import Area, RasterFile, VectorLayer
+from ..scrub import carries_secret
 from .attribution import attribution_of
 from .file_facts import Items, file_items, wavelength
-from .scrub import carries_secret
 
 _IMAGE_TYPES = (Qgis.DataType.ARGB32, Qgis.DataType.ARGB32_Premultiplied)
 #: Formats that keep a layer's extent in their header; of others (GeoJSON, .osm) all features would be read.

@@ -8,11 +8,11 @@ from typing import Optional
 
 from qgis.core import QgsCoordinateReferenceSystem, QgsRectangle
 
-from ..inference.job import GridSpec, Job
-from .crs import crs_text
-from .matching import match
-from .runs import RunRequest, first_raster
-from .sources import RasterInput
+from ...inference.job import GridSpec, Job
+from ..layers.crs import crs_text
+from ..layers.matching import match
+from ..layers.sources import RasterInput
+from .execute import RunRequest, first_raster
 
 
 @dataclass(frozen=True)

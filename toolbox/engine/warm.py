@@ -8,10 +8,10 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, Optional
 
-from ..inference.errors import Cancelled
-from ..inference.events import Failed, Result, Started, from_line
+from ...inference.errors import Cancelled
+from ...inference.events import Failed, Result, Started, from_line
 from .commands import EngineCommands, IsCancelled, OnEvent
-from .engine import ENGINE, GRACE, EngineCrashed, EngineFailed, engine_command
+from .once import ENGINE, GRACE, EngineCrashed, EngineFailed, engine_command
 from .serve_process import Asked, Lost, ServeProcess
 
 #: Seconds without a question after which the process is ended; it holds the last models in memory.

@@ -15,8 +15,8 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any, Optional
 
-from ..inference.events import Event, Result
-from ..inference.job import Job
+from ...inference.events import Event, Result
+from ...inference.job import Job
 
 OnEvent = Callable[[Event], None]
 IsCancelled = Callable[[], bool]

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from functools import lru_cache
 from typing import Optional
 
-from ..models.card import Channel, Slot
+from ...models.card import Channel, Slot
 from .sources import Band, RasterInput
 
 #: What producers call the bands that models ask for by a colour's name. Sentinel-2's two-digit names are its own.

@@ -35,12 +35,11 @@ from qgis.core import (
     QgsVectorLayer,
 )
 
-from ..inference.errors import RequestError
-from ..inference.record import RunRecord, read_record
-from ..models.card import Card
-from .attribution import set_attribution
-from .layer_metadata import result_metadata
-from .products import (
+from ...inference.errors import RequestError
+from ...inference.record import RunRecord, read_record
+from ...models.card import Card
+from ..layers.attribution import set_attribution
+from ..products import (
     ATTRIBUTION,
     BY_NAME,
     PRODUCTS,
@@ -50,6 +49,7 @@ from .products import (
     product_of,
     title_of,
 )
+from .metadata import result_metadata
 from .run_layers import herald, remember_run
 from .styles import caption_legend, style_layer
 

@@ -1,0 +1,1 @@
+"""What a run made, in the project and on paper."""

@@ -1,0 +1,1 @@
+"""One run: made, looked at before, gone on with, remembered, cleaned up."""
