@@ -30,7 +30,7 @@ from simulate import ROOT, register_package
 register_package()
 
 from fusion_mapper.models.card import read_sidecar  # noqa: E402  - the package has to be registered first
-from fusion_mapper.toolbox.results import finish_layer, open_product  # noqa: E402
+from fusion_mapper.toolbox.results.project import finish_layer, open_product  # noqa: E402
 
 MAP_SIDE = 115.0
 """Millimetres; four of them and the legend make a picture of 305 × 262 mm."""
