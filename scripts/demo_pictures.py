@@ -30,7 +30,8 @@ from simulate import ROOT, register_package
 register_package()
 
 from fusion_mapper.models.card import read_sidecar  # noqa: E402  - the package has to be registered first
-from fusion_mapper.toolbox.results.project import finish_layer, open_product  # noqa: E402
+from fusion_mapper.toolbox.results.project import open_product  # noqa: E402
+from fusion_mapper.toolbox.results.styles import style_layer  # noqa: E402
 
 MAP_SIDE = 115.0
 """Millimetres; four of them and the legend make a picture of 305 × 262 mm."""
@@ -54,7 +55,7 @@ def draw(demo: Path, name: str, image: str, model: str, products: dict[str, str]
     maps = []
     for product, file in products.items():
         layer = open_product(str(demo / name / file), product)
-        finish_layer(layer, product, card)
+        style_layer(layer, product, card)
         if card.outputs[0].units:
             layer.setName(f"{card.outputs[0].title} ({card.outputs[0].units})")
         maps.append(layer)
