@@ -148,14 +148,18 @@ class ServeProcess:
             self._process.stdin.write(json.dumps(message).encode() + b"\n")
             self._process.stdin.flush()
 
+    def _note(self, text: str) -> None:
+        """Keep what is no event among the engine's last words; a full disk must keep no answer back."""
+        with contextlib.suppress(OSError), self._log.open("a", encoding="utf-8") as log:
+            log.write(f"[standard output] {text}\n")
+
     def _keep(self) -> None:
         """Hand every line to whom it belongs; at the end, tell everybody and leave nothing behind."""
-        with self._log.open("a", encoding="utf-8") as log:
-            for line in self._process.stdout:
-                text = line.decode("utf-8", "replace").rstrip("\r\n")
-                # Once its end is decided, nothing that it still says counts.
-                if self._end is None and not self._hand_on(text):
-                    log.write(f"[standard output] {text}\n")
+        for line in self._process.stdout:
+            text = line.decode("utf-8", "replace").rstrip("\r\n")
+            # Once its end is decided, nothing that it still says counts.
+            if self._end is None and not self._hand_on(text):
+                self._note(text)
         code = self._ended()
         with self._waiting:
             self.gone = True
