@@ -28,7 +28,9 @@ def load(files: dict[str, str]) -> list[str]:
 
 def main() -> None:
     """Start the run and speak of its first blocks."""
-    application = QgsApplication([], True, PROFILE)
+    application = QgsApplication([], True)
+    # Not by its constructor: QGIS 3.40 does not listen to the folder there.
+    QgsApplication.qgisSettingsDirPath = staticmethod(lambda: f"{PROFILE}/")
     application.initQgis()
     spec = importlib.util.spec_from_file_location(
         "fusion_mapper", Path(ROOT) / "__init__.py", submodule_search_locations=[ROOT]

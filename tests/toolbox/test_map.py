@@ -6,6 +6,7 @@ from pathlib import Path
 
 import pytest
 from fusion_mapper.models.library import find_model
+from fusion_mapper.toolbox.layers.attribution import attribution_of
 from fusion_mapper.toolbox.results.project import add_run_to_project, map_parameters, run_title
 from qgis import processing
 from qgis.core import (
@@ -170,7 +171,7 @@ def test_the_dock_s_way_runs_in_the_background(
     card = find_model((), str(models / "tiny-landcover.onnx")).card
     group = add_run_to_project(results, card, run_title(card, "3420B"))
     assert [node.name() for node in group.children()] == ["Map"]
-    assert "OpenStreetMap contributors" in group.children()[0].layer().attribution()
+    assert "OpenStreetMap contributors" in attribution_of(group.children()[0].layer())
 
 
 def test_a_cancelled_run_leaves_nothing(provider, landcover, context, ears, tmp_path):

@@ -7,6 +7,7 @@ import shutil
 import pytest
 from fusion_mapper.inference.errors import SourceError
 from fusion_mapper.models.library import STARTERS
+from fusion_mapper.toolbox.layers.attribution import set_attribution
 from fusion_mapper.toolbox.layers.sources import carries_secret, describe
 from fusion_mapper.toolbox.models import choose_model
 from qgis.core import (
@@ -183,7 +184,7 @@ def test_rights_and_licences_are_the_attribution(swellendam):
     metadata.setRights(["© OpenStreetMap contributors"])
     metadata.setLicenses(["ODbL 1.0"])
     layer.setMetadata(metadata)
-    layer.setAttribution("© OpenStreetMap contributors")
+    set_attribution(layer, "© OpenStreetMap contributors")
     assert describe(layer).attribution == ("© OpenStreetMap contributors", "ODbL 1.0")
 
 
