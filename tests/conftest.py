@@ -26,6 +26,8 @@ def _move_profile() -> None:
     profile = f"{_HOME.name}/profile/"
     QSettings.setPath(QSettings.Format.IniFormat, QSettings.Scope.UserScope, profile)
     QgsApplication.qgisSettingsDirPath = staticmethod(lambda: profile)
+    # QGIS would leave a file of statistics beside each real layer that it draws.
+    os.environ["GDAL_PAM_ENABLED"] = "NO"
 
 
 _move_profile()
