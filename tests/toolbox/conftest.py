@@ -8,6 +8,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from fusion_mapper.toolbox.layers.sources import describe
 from qgis.core import (
     QgsApplication,
     QgsProcessingContext,
@@ -120,3 +121,23 @@ def swellendam(shared_data, project) -> dict[str, object]:
     assert all(layer.isValid() for layer in layers.values())
     project.addMapLayers(layers.values(), False)
     return layers
+
+
+@pytest.fixture
+def raster(shared_data, qgis_app):
+    """A raster of the real data, described, under a name of its own."""
+
+    def describe_raster(path: str, name: str = ""):
+        return describe(QgsRasterLayer(str(shared_data / path), name or path.rpartition("/")[2].rpartition(".")[0]))
+
+    return describe_raster
+
+
+@pytest.fixture
+def vector(shared_data, qgis_app):
+    """A vector layer of the real data, described, under a name of its own."""
+
+    def describe_vector(path: str, name: str):
+        return describe(QgsVectorLayer(str(shared_data / path), name, "ogr"))
+
+    return describe_vector

@@ -8,8 +8,6 @@ from fusion_mapper.inference.job import RasterFile
 from fusion_mapper.models.card import Card, Channel, ClassInfo, OsmRecipe, Output, Slot, TagRule
 from fusion_mapper.toolbox.layers.matching import Given, match
 from fusion_mapper.toolbox.layers.slots import SlotLine, parse_slots
-from fusion_mapper.toolbox.layers.sources import describe
-from qgis.core import QgsRasterLayer, QgsVectorLayer
 
 OUTPUT = Output("o", "semantic-segmentation", (ClassInfo(1, "a"), ClassInfo(2, "b")))
 RGB, RGBN = ("red", "green", "blue"), ("red", "green", "blue", "nir")
@@ -32,24 +30,6 @@ def dem(**others) -> Slot:
 
 def card(*slots: Slot) -> Card:
     return Card("model", slots, (OUTPUT,), title="The model")
-
-
-@pytest.fixture
-def raster(shared_data, qgis_app):
-    """A raster of the real data, described, under a name of its own."""
-
-    def describe_raster(path: str, name: str = ""):
-        return describe(QgsRasterLayer(str(shared_data / path), name or path.rpartition("/")[2].rpartition(".")[0]))
-
-    return describe_raster
-
-
-@pytest.fixture
-def vector(shared_data, qgis_app):
-    def describe_vector(path: str, name: str):
-        return describe(QgsVectorLayer(str(shared_data / path), name, "ogr"))
-
-    return describe_vector
 
 
 def source_of(found, slot: str):

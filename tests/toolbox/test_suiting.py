@@ -10,7 +10,7 @@ from fusion_mapper.toolbox.layers.bands import companions, told_apart
 from fusion_mapper.toolbox.layers.file_facts import wavelength
 from fusion_mapper.toolbox.layers.sources import describe
 from fusion_mapper.toolbox.layers.suiting import raster_suits, vector_suits
-from qgis.core import QgsRasterLayer, QgsVectorLayer
+from qgis.core import QgsRasterLayer
 
 RGBN = ("red", "green", "blue", "nir")
 
@@ -23,22 +23,6 @@ DEM = Slot("dem", "dem", (Channel("slope", derivative="slope"),), "x")
 OSM = Slot(
     "osm", "osm", tuple(Channel(key, osm=OsmRecipe((TagRule(key),))) for key in ("highway", "building", "natural")), "x"
 )
-
-
-@pytest.fixture
-def raster(shared_data, qgis_app):
-    def describe_raster(path: str, name: str = ""):
-        return describe(QgsRasterLayer(str(shared_data / path), name or path.rpartition("/")[2].rpartition(".")[0]))
-
-    return describe_raster
-
-
-@pytest.fixture
-def vector(shared_data, qgis_app):
-    def describe_vector(path: str, name: str):
-        return describe(QgsVectorLayer(str(shared_data / path), name, "ogr"))
-
-    return describe_vector
 
 
 @pytest.fixture

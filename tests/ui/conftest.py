@@ -16,7 +16,10 @@ from fusion_mapper.models.card import (
     Slot,
     TagRule,
 )
+from fusion_mapper.toolbox.engine.warm import WarmEngine
 from fusion_mapper.toolbox.provider import FusionMapperProvider
+from fusion_mapper.toolbox.settings import set_library_folder
+from fusion_mapper.ui.importer.dialog import ImportDialog
 from qgis.core import QgsApplication, QgsCoordinateReferenceSystem, QgsProject, QgsRasterLayer, QgsVectorLayer
 from qgis.gui import QgsMapCanvas, QgsMessageBar
 from qgis.PyQt.QtWidgets import QDockWidget, QMainWindow, QMenu
@@ -258,3 +261,31 @@ def request_for(aerial, elevation, roads, tmp_path):
         return run_request(name, folder, box, imagery=[aerial], osm=[roads], dem=elevation)
 
     return build
+
+
+@pytest.fixture(scope="module")
+def warm(qgis_app):
+    """One warm engine for all tests of a file."""
+    engine = WarmEngine()
+    yield engine
+    engine.close_down()
+
+
+@pytest.fixture
+def library(tmp_path, qgis_app) -> Path:
+    """The library folder, empty."""
+    folder = tmp_path / "library"
+    set_library_folder(folder)
+    yield folder
+    set_library_folder(None)
+
+
+@pytest.fixture
+def dialog(qtbot, window, warm, library, project):
+    """The import dialog, shown."""
+    dialog = ImportDialog(window.mapCanvas(), warm, window.mainWindow())
+    dialog.show()
+    yield dialog
+    dialog.close_down()
+    qtbot.waitUntil(lambda: not dialog.working(), timeout=PATIENCE)
+    dialog.deleteLater()

@@ -8,7 +8,6 @@ from pathlib import Path
 import pytest
 from fusion_mapper.models.card import read_sidecar
 from fusion_mapper.models.library import STARTERS
-from fusion_mapper.toolbox.engine.warm import WarmEngine
 from fusion_mapper.toolbox.results.project import map_parameters
 from fusion_mapper.ui.inputs.engine_check import EngineCheck
 from fusion_mapper.ui.inputs.preflight import Level
@@ -23,14 +22,6 @@ from qgis.core import (
 )
 
 PATIENCE = 60_000
-
-
-@pytest.fixture(scope="module")
-def warm(qgis_app):
-    """One engine for all tests."""
-    engine = WarmEngine()
-    yield engine
-    engine.close_down()
 
 
 @pytest.fixture

@@ -8,9 +8,6 @@ from pathlib import Path
 import pytest
 from fusion_mapper.models.card import Scaling
 from fusion_mapper.models.library import STARTERS, list_models
-from fusion_mapper.toolbox.engine.warm import WarmEngine
-from fusion_mapper.toolbox.settings import set_library_folder
-from fusion_mapper.ui.importer.dialog import ImportDialog
 from fusion_mapper.ui.importer.pictures import Picture
 from importing import PATIENCE, button, choose, note, part, read, settle, write, write_cell
 from qgis.core import QgsRasterLayer
@@ -39,23 +36,6 @@ BARE = [
 ]
 
 
-@pytest.fixture(scope="module")
-def warm(qgis_app):
-    """One engine for all tests."""
-    engine = WarmEngine()
-    yield engine
-    engine.close_down()
-
-
-@pytest.fixture
-def library(tmp_path, qgis_app) -> Path:
-    """The library folder, empty."""
-    folder = tmp_path / "library"
-    set_library_folder(folder)
-    yield folder
-    set_library_folder(None)
-
-
 @pytest.fixture
 def samples(shared_data) -> Path:
     return shared_data / "onnx_deepness"
@@ -67,16 +47,6 @@ def photo(samples, project) -> QgsRasterLayer:
     layer = QgsRasterLayer(str(samples / "dummy_fotomap_small.tif"), "photo")
     project.addMapLayer(layer)
     yield layer
-
-
-@pytest.fixture
-def dialog(qtbot, window, warm, library, project):
-    dialog = ImportDialog(window.mapCanvas(), warm, window.mainWindow())
-    dialog.show()
-    yield dialog
-    dialog.close_down()
-    qtbot.waitUntil(lambda: not dialog.working(), timeout=PATIENCE)
-    dialog.deleteLater()
 
 
 def sha(path: Path) -> str:

@@ -8,9 +8,6 @@ from pathlib import Path
 import pytest
 from fusion_mapper.models.library import list_models
 from fusion_mapper.toolbox.engine.environment import find_engine
-from fusion_mapper.toolbox.engine.warm import WarmEngine
-from fusion_mapper.toolbox.settings import set_library_folder
-from fusion_mapper.ui.importer.dialog import ImportDialog
 from importing import PATIENCE, button, choose, note, part, read, settle, write, write_cell
 from qgis.PyQt.QtWidgets import QComboBox, QLabel, QPushButton, QSpinBox, QTableWidget, QTextBrowser
 
@@ -22,30 +19,6 @@ def models(tmp_path_factory, repository_root) -> Path:
     script = repository_root / "tests" / "ui" / "write_imports.py"
     subprocess.run([str(find_engine()), str(script), str(folder)], check=True)
     return folder
-
-
-@pytest.fixture(scope="module")
-def warm(qgis_app):
-    engine = WarmEngine()
-    yield engine
-    engine.close_down()
-
-
-@pytest.fixture
-def library(tmp_path, qgis_app) -> Path:
-    set_library_folder(tmp_path / "library")
-    yield tmp_path / "library"
-    set_library_folder(None)
-
-
-@pytest.fixture
-def dialog(qtbot, window, warm, library, project):
-    dialog = ImportDialog(window.mapCanvas(), warm, window.mainWindow())
-    dialog.show()
-    yield dialog
-    dialog.close_down()
-    qtbot.waitUntil(lambda: not dialog.working(), timeout=PATIENCE)
-    dialog.deleteLater()
 
 
 def facts(dialog) -> str:
