@@ -14,7 +14,7 @@ SUITE=trixie
 MIRROR=${FUSION_MAPPER_MIRROR:-} # debootstrap's own where none is named
 DATA=${FUSION_MAPPER_DATA:-$ROOT/../shared/data}
 # Within the chroot. The real layers lie beside the checkout, where the tests look for them.
-INSIDE=/root/fusion_mapper/checkout
+INSIDE=/opt/fusion_mapper/checkout
 
 [[ $(id -u) -eq 0 ]] || die "A chroot needs root; run this as root: sudo make test-qgis340"
 
