@@ -8,10 +8,7 @@ import traceback
 from collections.abc import Callable
 
 from .errors import Cancelled, RequestError
-from .events import Event, Failed, Result
-
-#: Exit codes: done; a fault of ours; the request is wrong; stopped by the user.
-OK, FAULT, WRONG, CANCELLED = 0, 1, 2, 3
+from .events import CANCELLED, FAULT, OK, WRONG, Event, Failed, Result
 
 
 def answer(work: Callable[[], Result], say: Callable[[Event], None]) -> int:

@@ -12,11 +12,10 @@ import sys
 import threading
 from typing import Any, NoReturn, TextIO
 
-from .events import Event, to_line
+from .events import CANCELLED, Event, to_line
 
 #: Seconds that the work has to stop by itself after a cancel; then the process ends, which loses no finished block.
 GRACE = 1.5
-CANCELLED = 3
 
 
 class Channel:

@@ -14,6 +14,8 @@ from .errors import RequestError
 
 SCHEMA = 1
 CONTRACT = 2
+#: How a command ends, as its exit code and as `Failed.code`: done; a fault of ours; the request is wrong; stopped.
+OK, FAULT, WRONG, CANCELLED = 0, 1, 2, 3
 
 
 @dataclass(frozen=True)

@@ -12,11 +12,11 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 from functools import partial
 
-from .answer import CANCELLED, FAULT, OK, WRONG, answer
+from .answer import answer
 from .channel import GRACE, Channel
 from .commands import Request, find_command, read_request
 from .errors import RequestError
-from .events import Event, Failed, Result, Started
+from .events import CANCELLED, FAULT, OK, WRONG, Event, Failed, Result, Started
 from .job import MAX_BYTES
 from .kept import Kept
 from .version import ENGINE_VERSION

@@ -256,13 +256,8 @@ class FusionDock(QgsDockWidget):
 
     def _problem(self, seen: bool = True) -> str:
         """What keeps Run from being pressed, in one sentence; `seen` counts what the engine saw in the layers."""
-        if self._no_start(seen):
-            return self._no_start(seen)
-        if self.area.problem():
-            return self.area.problem()
-        if not self.results.products():
-            return tr("Choose at least one result.")
-        return self.engine.problem
+        no_results = "" if self.results.products() else tr("Choose at least one result.")
+        return self._no_start(seen) or self.area.problem() or no_results or self.engine.problem
 
     def _preview_problem(self) -> str:
         """The same for Preview, which maps what is visible and makes no results."""

@@ -20,7 +20,7 @@ from pathlib import Path
 from typing import IO, Any, Optional
 
 from ...inference.errors import Cancelled, FusionMapperError
-from ...inference.events import CONTRACT, Event, Failed, Result, Started, Warn, from_line
+from ...inference.events import CANCELLED, CONTRACT, Event, Failed, Result, Started, Warn, from_line
 from .commands import EngineCommands, IsCancelled, OnEvent
 from .environment import PLUGIN_ROOT, clean_environment, find_engine
 
@@ -30,7 +30,6 @@ GRACE = 5.0
 #: How often a waiting caller looks whether it was cancelled.
 TICK = 0.1
 _TAIL = 4000
-_CANCELLED_CODE = 3
 
 
 class EngineFailed(FusionMapperError):
@@ -228,7 +227,7 @@ def _tell_strays(strays: list[str], log: Path, on_event: OnEvent) -> None:
 def _conclude(last: Optional[Event], code: int, log: Path) -> Result:
     if isinstance(last, Result) and code == 0:
         return last
-    if code == _CANCELLED_CODE:
+    if code == CANCELLED:
         raise Cancelled("The run was cancelled.")
     if isinstance(last, Failed):
         raise EngineFailed(last.text, last.code, last.details)

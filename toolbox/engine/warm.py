@@ -9,14 +9,13 @@ from pathlib import Path
 from typing import Any, Optional
 
 from ...inference.errors import Cancelled
-from ...inference.events import Failed, Result, Started, from_line
+from ...inference.events import CANCELLED, Failed, Result, Started, from_line
 from .commands import EngineCommands, IsCancelled, OnEvent
 from .once import ENGINE, GRACE, EngineCrashed, EngineFailed, engine_command
 from .serve_process import Asked, Lost, ServeProcess
 
 #: Seconds without a question after which the process is ended; it holds the last models in memory.
 IDLE = 600.0
-_CANCELLED_CODE = 3
 _CANCELLED, _CLOSED = "The run was cancelled.", "The engine was closed."
 #: Name of the threads that end a process.
 _ENDING = "fusion-mapper-engine-end"
@@ -151,6 +150,6 @@ class WarmEngine(EngineCommands):
 
 
 def _failure(event: Failed, cancelled: bool) -> Exception:
-    if cancelled or event.code == _CANCELLED_CODE:
+    if cancelled or event.code == CANCELLED:
         return Cancelled(_CANCELLED)
     return EngineFailed(event.text, event.code, event.details)
