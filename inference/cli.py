@@ -1,5 +1,5 @@
-"""The command line: ``run JOB``, ``check JOB``, ``inspect MODEL``, ``doctor``, ``request FILE`` for any command, and
-``serve`` for one request after the other.
+"""The command line: ``run JOB``, ``check JOB``, ``inspect MODEL``, ``doctor``; ``train``, ``evaluate``, ``compare`` and
+``chips`` with a JOB of their own; ``request FILE`` for any command, and ``serve`` for one request after the other.
 
 Exit code 0: done; 1: a fault of ours; 2: the request is wrong; 3: cancelled. Only events go to standard output; the one
 sentence of a wrong request also goes to standard error.
@@ -59,6 +59,10 @@ def _parser() -> argparse.ArgumentParser:
     commands = parser.add_subparsers(required=True, metavar="COMMAND")
     for command in (
         _add(commands, "run", "map the layers of a job", "job"),
+        _add(commands, "train", "train a model on layers and labels (needs torch)", "job"),
+        _add(commands, "evaluate", "judge a map, or a model, by reference labels", "job"),
+        _add(commands, "compare", "train and judge strategies by the number of labels (needs torch)", "job"),
+        _add(commands, "chips", "cut layers and labels into chips", "job"),
         _add(commands, "request", "do what a JSON file asks for: a command and its fields", "file"),
     ):
         command.add_argument(

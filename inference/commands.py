@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from ..models.library import Installed
     from .job import Job
     from .kept import Kept
+    from .learnjob import Kind as LearnKind
 
 Request = Mapping[str, Any]
 Command = Callable[[Request, Voice], Result]
@@ -102,6 +103,46 @@ def doctor(request: Request, voice: Voice) -> Result:
     return Result(report=examine())
 
 
+def train(request: Request, voice: Voice) -> Result:
+    """``job`` (a path, or the job itself with its ``base`` folder) → a trained model; needs torch."""
+    from .learning.train import train_model
+    from .learnjob import LearnJob
+    from .sources.raster_env import configure
+
+    configure()
+    return train_model(*_learnjob(LearnJob, request), voice)
+
+
+def evaluate(request: Request, voice: Voice) -> Result:
+    """``job`` → what a map or a model is worth against reference labels: table, plot and report."""
+    from .learning.evaluate import evaluate_map
+    from .learnjob import EvaluateJob
+    from .sources.raster_env import configure
+
+    configure()
+    return evaluate_map(*_learnjob(EvaluateJob, request), voice)
+
+
+def compare(request: Request, voice: Voice) -> Result:
+    """``job`` → strategies × label fractions × seeds × places, as a table that grows and a plot; needs torch."""
+    from .learning.compare import compare_strategies
+    from .learnjob import CompareJob
+    from .sources.raster_env import configure
+
+    configure()
+    return compare_strategies(*_learnjob(CompareJob, request), voice)
+
+
+def chips(request: Request, voice: Voice) -> Result:
+    """``job`` → georeferenced chips of the stack and the labels, for training elsewhere."""
+    from .learning.chips import export_chips
+    from .learnjob import ChipsJob
+    from .sources.raster_env import configure
+
+    configure()
+    return export_chips(*_learnjob(ChipsJob, request), voice)
+
+
 #: Commands that open a model's session, and leave it to the next one.
 KEEPING: dict[str, Callable[..., Result]] = {"run": run, "check": check}
 COMMANDS: dict[str, Command] = {
@@ -110,6 +151,10 @@ COMMANDS: dict[str, Command] = {
     "export": export,
     "sample": sample,
     "doctor": doctor,
+    "train": train,
+    "evaluate": evaluate,
+    "compare": compare,
+    "chips": chips,
 }
 
 
@@ -150,6 +195,15 @@ def _job(request: Request) -> tuple[Job, Path]:
     if isinstance(job, str):
         return read_job(Path(job))
     return job_from_dict(job), _path(request, "base")
+
+
+def _learnjob(kind: type[LearnKind], request: Request) -> tuple[LearnKind, Path]:
+    from .learnjob import learnjob_from_dict, read_learnjob
+
+    job = request.get("job")
+    if isinstance(job, str):
+        return read_learnjob(kind, Path(job))
+    return learnjob_from_dict(kind, job), _path(request, "base")
 
 
 def _path(request: Request, name: str) -> Path:

@@ -13,7 +13,7 @@ from typing import Any, Optional, Union
 from .errors import RequestError
 
 SCHEMA = 1
-CONTRACT = 2
+CONTRACT = 3
 #: How a command ends, as its exit code and as `Failed.code`: done; a fault of ours; the request is wrong; stopped.
 OK, FAULT, WRONG, CANCELLED = 0, 1, 2, 3
 
@@ -64,6 +64,26 @@ class Block:
 
 
 @dataclass(frozen=True)
+class Epoch:
+    """A finished epoch of a training, for its curve."""
+
+    index: int
+    """Counted from 1."""
+    total: int
+    """Epochs after which the training ends at the latest."""
+    loss: float
+    """Mean loss of the epoch's batches."""
+    score: float
+    """What is maximised, on the validation blocks."""
+    metric: str
+    """What the score is: mIoU, R², accuracy."""
+    best: bool
+    """Whether it is the best so far, and so the one that is kept."""
+    remaining: Optional[float] = None
+    """Seconds until `total` is reached."""
+
+
+@dataclass(frozen=True)
 class Result:
     """The work is done. `products` maps product names to absolute paths; `report` is what `check` and others answer."""
 
@@ -80,12 +100,13 @@ class Failed:
     details: str = ""
 
 
-Event = Union[Started, Progress, Warn, Block, Result, Failed]
+Event = Union[Started, Progress, Warn, Block, Epoch, Result, Failed]
 _KINDS: dict[str, Any] = {
     "started": Started,
     "progress": Progress,
     "warning": Warn,
     "block": Block,
+    "epoch": Epoch,
     "result": Result,
     "failed": Failed,
 }

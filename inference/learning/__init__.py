@@ -1,0 +1,1 @@
+"""Learning from labels: layers and labels become a trained, measured model. Training itself needs torch."""
