@@ -1,0 +1,144 @@
+"""What a training or a comparison works on: places read once, and for each strategy the channels that it sees."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from ...models.card import ClassInfo, Slot
+from ...models.trainplan import LearnTask, Strategy
+from ..errors import RequestError
+from ..learnjob import Place
+from ..voice import Voice
+from .coarse import prior_slot
+from .labels import survey_classes
+from .scene import Scene, read_scene, read_slot
+from .slots import default_slots, slots_of, with_offsets
+
+if TYPE_CHECKING:
+    from ...models.training.scenes import Scene as TrainingScene
+
+
+@dataclass(frozen=True)
+class Wanted:
+    """What of a job decides what is read.
+
+    Attributes:
+        task: what is learned.
+        slots: the job's slots; empty makes them from the first place's layers.
+        classes: the job's classes; empty takes the labels'.
+        gsd: metres, or None for the first place's own grid.
+        prior: the source that holds the coarse class raster.
+    """
+
+    task: LearnTask
+    slots: tuple[Slot, ...]
+    classes: tuple[ClassInfo, ...]
+    gsd: float | None
+    prior: str
+
+
+@dataclass(frozen=True)
+class Material:
+    """Places with all channels that any of the strategies may see, without the prior, which is made for each training.
+
+    Attributes:
+        slots: in channel order; offsets follow one another.
+        classes: in the order of the truths' indices; empty for a regression.
+        scenes: one a place.
+    """
+
+    wanted: Wanted
+    places: tuple[Place, ...]
+    slots: tuple[Slot, ...]
+    classes: tuple[ClassInfo, ...]
+    scenes: tuple[Scene, ...]
+    base: Path
+    folder: Path
+
+    @property
+    def truths(self) -> list[np.ndarray]:
+        return [scene.truth for scene in self.scenes]
+
+    @property
+    def gsd(self) -> float:
+        """Ground sampling distance of the model, in metres."""
+        return self.wanted.gsd or self.scenes[0].grid.mean_gsd
+
+    @property
+    def names(self) -> list[str]:
+        return [info.name for info in self.classes]
+
+
+def gather(wanted: Wanted, places: Sequence[Place], base: Path, folder: Path, voice: Voice) -> Material:
+    """Read the places' layers and labels.
+
+    Raises:
+        RequestError: labels and layers do not go together, or too little is labelled.
+        SourceError: a layer cannot be read.
+        Cancelled: the user stopped it.
+    """
+    slots = wanted.slots or default_slots(places[0], base, wanted.gsd)
+    slots = with_offsets(tuple(slot for slot in slots if slot.role not in ("prior", "location")))
+    classes = survey_classes([place.labels for place in places], wanted.task, wanted.classes, base)
+    scenes = tuple(read_scene(place, slots, classes, wanted.task, wanted.gsd, base, folder, voice) for place in places)
+    return Material(wanted, tuple(places), slots, classes, scenes, base, folder)
+
+
+def seen_by(
+    strategy: Strategy, material: Material, truths: list[np.ndarray], others: Sequence[Material], voice: Voice
+) -> tuple[tuple[Slot, ...], list[list[TrainingScene]]]:
+    """The slots that a strategy sees, and the scenes of `material` and of the `others` with just those channels.
+
+    A hand-made prior is estimated from the training part of `material`'s labels (`truths`) alone, and read anew.
+
+    Raises:
+        RequestError: the strategy wants a layer that the places lack.
+    """
+    slots = slots_of(strategy, material.slots)
+    prior = None
+    if strategy == "proc-stack":
+        prior = _prior(material, truths, sum(slot.width for slot in slots))
+        slots = (*slots, prior)
+    if not slots:
+        raise RequestError(f"The strategy {strategy} has no layer to look at; give an imagery layer.")
+    chosen = [slot for slot in slots if slot is not prior]
+    everything = [
+        [
+            _training_scene(scene, one, place, chosen, prior, voice)
+            for scene, place in zip(one.scenes, one.places, strict=True)
+        ]
+        for one in (material, *others)
+    ]
+    return with_offsets(slots), everything
+
+
+def _prior(material: Material, truths: list[np.ndarray], offset: int) -> Slot:
+    name = material.wanted.prior
+    for place in material.places:
+        if name not in place.sources:
+            raise RequestError(
+                f"The strategy proc-stack needs a coarse class raster: the place '{place.name}' lacks sources.{name}."
+            )
+    sources = [place.sources[name] for place in material.places]
+    return replace(
+        prior_slot(name, material.classes, list(material.scenes), truths, sources, material.base, material.folder),
+        offset=offset,
+    )
+
+
+def _training_scene(
+    scene: Scene, material: Material, place: Place, slots: Sequence[Slot], prior: Slot | None, voice: Voice
+) -> TrainingScene:
+    from ...models.training.scenes import Scene as TrainingScene
+
+    index = np.concatenate([np.arange(slot.offset, slot.offset + slot.width) for slot in slots]) if slots else []
+    values, valid = scene.values[index], scene.valid[index]
+    if prior is not None:
+        more, known = read_slot(prior, place.sources[prior.name], scene.grid, material.base, material.folder, voice)
+        values, valid = np.concatenate([values, more]), np.concatenate([valid, known])
+    return TrainingScene(scene.name, values, valid, scene.truth, scene.corners)
