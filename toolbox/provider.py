@@ -13,12 +13,14 @@ from .algorithms.rasterizeosm import RasterizeOsmAlgorithm
 from .algorithms.report import ReportAlgorithm
 from .algorithms.stack import StackAlgorithm
 from .algorithms.terrain import TerrainAlgorithm
+from .algorithms.train import TrainAlgorithm
 
 ALGORITHMS = (
     MapAlgorithm,
     StackAlgorithm,
     RasterizeOsmAlgorithm,
     TerrainAlgorithm,
+    TrainAlgorithm,
     ImportModelAlgorithm,
     ModelsAlgorithm,
     ReportAlgorithm,

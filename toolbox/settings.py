@@ -45,6 +45,7 @@ class Setting(Generic[Value]):
 
 
 ENGINE_PYTHON = Setting("engine_python", "")
+TRAINER_PYTHON = Setting("trainer_python", "")
 LIBRARY_FOLDER = Setting("library_folder", "")
 OUTPUT_FOLDER = Setting("output_folder", "")
 DEVICE = Setting("device", "auto")
@@ -52,7 +53,7 @@ MEMORY_CEILING = Setting("memory_ceiling", 0)
 SHOW_BLOCKS = Setting("show_blocks", True)
 
 #: All of them: what the options page shows.
-SETTINGS = (ENGINE_PYTHON, LIBRARY_FOLDER, OUTPUT_FOLDER, DEVICE, MEMORY_CEILING, SHOW_BLOCKS)
+SETTINGS = (ENGINE_PYTHON, TRAINER_PYTHON, LIBRARY_FOLDER, OUTPUT_FOLDER, DEVICE, MEMORY_CEILING, SHOW_BLOCKS)
 
 
 def data_folder() -> Path:
@@ -79,6 +80,16 @@ def engine_python() -> str:
 def set_engine_python(python: str) -> None:
     """Run the engine with that Python."""
     ENGINE_PYTHON.write(python.strip())
+
+
+def trainer_python() -> str:
+    """The Python that trains models; empty lets `environment.find_trainer` look for it."""
+    return TRAINER_PYTHON.read().strip()
+
+
+def set_trainer_python(python: str) -> None:
+    """Train with that Python."""
+    TRAINER_PYTHON.write(python.strip())
 
 
 def default_device() -> str:

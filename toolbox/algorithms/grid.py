@@ -61,6 +61,31 @@ def add_grid(algorithm: FusionAlgorithm) -> None:
     )
 
 
+def add_place(algorithm: FusionAlgorithm, resolution: str) -> None:
+    """EXTENT, RESOLUTION and CRS, folded away: where to look for labels, and how finely; `resolution` is its help."""
+    algorithm.add(
+        QgsProcessingParameterExtent("EXTENT", tr("Extent"), optional=True),
+        tr("Only what lies in it is used; the whole of the imagery when empty."),
+        advanced=True,
+    )
+    algorithm.add(
+        QgsProcessingParameterNumber(
+            "RESOLUTION",
+            tr("Resolution (ground metres)"),
+            QgsProcessingParameterNumber.Type.Double,
+            optional=True,
+            minValue=0.0,
+        ),
+        resolution,
+        advanced=True,
+    )
+    algorithm.add(
+        QgsProcessingParameterCrs("CRS", tr("CRS of the pixels"), optional=True),
+        tr("That of the imagery when empty."),
+        advanced=True,
+    )
+
+
 def add_reference(algorithm: FusionAlgorithm) -> None:
     """REFERENCE: a raster whose pixels the result takes over."""
     algorithm.add(

@@ -43,6 +43,17 @@ def add_imagery(algorithm: FusionAlgorithm) -> None:
     )
 
 
+def add_training_imagery(algorithm: FusionAlgorithm) -> None:
+    """IMAGERY, where no model says yet what it takes."""
+    algorithm.add(
+        QgsProcessingParameterMultipleLayers("IMAGERY", tr("Imagery"), QgsProcessing.SourceType.TypeRaster),
+        tr(
+            "Raster layers with the imagery that the model is to see, with all their bands. Several layers with the "
+            "same bands are one mosaic; otherwise their bands follow one another."
+        ),
+    )
+
+
 def add_osm(algorithm: FusionAlgorithm, optional: bool = True) -> None:
     """OSM: any number of vector layers."""
     algorithm.add(
@@ -116,21 +127,24 @@ def add_reading(algorithm: FusionAlgorithm) -> None:
     )
 
 
-def given_layers(algorithm: FusionAlgorithm, parameters: dict[str, object], context: QgsProcessingContext) -> Given:
-    """All layers that were chosen, as plain values.
+def given_layers(
+    algorithm: FusionAlgorithm, parameters: dict[str, object], context: QgsProcessingContext, suffix: str = ""
+) -> Given:
+    """All layers that were chosen, as plain values; `suffix` is that of the parameters of a further place.
 
     Raises:
         RequestError: when a layer is broken or is not found.
     """
     return Given(
-        imagery=_rasters(_listed(algorithm, parameters, "IMAGERY", context)),
-        osm=_vectors(_listed(algorithm, parameters, "OSM", context)),
-        dem=_rasters([given_raster(algorithm, parameters, "DEM", context)]),
-        prior=_rasters(_listed(algorithm, parameters, "PRIOR", context)),
+        imagery=_rasters(_listed(algorithm, parameters, f"IMAGERY{suffix}", context)),
+        osm=_vectors(_listed(algorithm, parameters, f"OSM{suffix}", context)),
+        dem=_rasters([given_raster(algorithm, parameters, f"DEM{suffix}", context)]),
+        prior=_rasters(_listed(algorithm, parameters, f"PRIOR{suffix}", context)),
         bound=tuple(
-            _bound(line, context) for line in parse_slots(algorithm.parameterAsString(parameters, "SLOTS", context))
+            _bound(line, context)
+            for line in parse_slots(algorithm.parameterAsString(parameters, f"SLOTS{suffix}", context))
         ),
-        radiometry=parse_radiometry(algorithm.parameterAsString(parameters, "RADIOMETRY", context)),
+        radiometry=parse_radiometry(algorithm.parameterAsString(parameters, f"RADIOMETRY{suffix}", context)),
     )
 
 

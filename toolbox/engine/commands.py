@@ -13,15 +13,17 @@ import secrets
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Mapping
 from pathlib import Path
-from typing import Any, Optional
+from typing import Any, Optional, Union
 
 from ...inference.events import Event, Result
 from ...inference.job import Job
+from ...inference.learnjob import ChipsJob, CompareJob, EvaluateJob, LearnJob, to_dict
 
 OnEvent = Callable[[Event], None]
 IsCancelled = Callable[[], bool]
 #: What a run's folder keeps the job as that was last run in it.
 RUN_JOB = "run.job.json"
+AnyLearnJob = Union[LearnJob, EvaluateJob, CompareJob, ChipsJob]
 
 
 def deaf(_event: Event) -> None:
@@ -42,13 +44,7 @@ class EngineCommands(ABC):
 
     def run(self, job: Job, folder: Path, on_event: OnEvent, is_cancelled: IsCancelled) -> Result:
         """Make the job's products; `folder` keeps the job, as ``run.job.json``."""
-        folder.mkdir(parents=True, exist_ok=True)
-        path = folder / RUN_JOB
-        # In one step: half a job would keep a run whose QGIS is killed at this moment from being resumed.
-        beside = folder / f".{RUN_JOB}.{secrets.token_hex(4)}.part"
-        beside.write_text(json.dumps(job.to_dict(), indent=1), encoding="utf-8")
-        os.replace(beside, path)
-        return self._ask("run", {"job": str(path.absolute())}, folder, on_event, is_cancelled)
+        return self._ask("run", {"job": _keep(job.to_dict(), folder, RUN_JOB)}, folder, on_event, is_cancelled)
 
     def check(
         self, job: Job, folder: Path, on_event: OnEvent, is_cancelled: IsCancelled, timed: bool = False
@@ -103,8 +99,55 @@ class EngineCommands(ABC):
         """Versions and devices, in the result's `report`."""
         return self._ask("doctor", {}, folder, on_event, is_cancelled)
 
+    def train(self, job: LearnJob, folder: Path, on_event: OnEvent, is_cancelled: IsCancelled) -> Result:
+        """Train a model, in a Python that has torch; `folder` keeps the job, as ``train.job.json``.
+
+        The result's products are the ``model``, its ``card``, the ``history`` of its epochs and perhaps a ``report``;
+        its report has ``score``, ``metric``, ``figures``, ``counts`` and ``seconds``. A cancelled training leaves its
+        last epoch behind, from which the same job in the same folder goes on.
+        """
+        return self._learn("train", job, folder, on_event, is_cancelled)
+
+    def evaluate(self, job: EvaluateJob, folder: Path, on_event: OnEvent, is_cancelled: IsCancelled) -> Result:
+        """Judge a map, or a model run on layers, by reference labels; `folder` keeps the job.
+
+        The result's products are ``report``, ``table``, ``confusion``, ``areas``, ``plot`` and ``figures``, its report
+        the figures.
+        """
+        return self._learn("evaluate", job, folder, on_event, is_cancelled)
+
+    def compare(self, job: CompareJob, folder: Path, on_event: OnEvent, is_cancelled: IsCancelled) -> Result:
+        """Compare strategies, in a Python that has torch; `folder` keeps the job and the table, which is gone on with.
+
+        The result's products are ``table`` and ``plot``.
+        """
+        return self._learn("compare", job, folder, on_event, is_cancelled)
+
+    def chips(self, job: ChipsJob, folder: Path, on_event: OnEvent, is_cancelled: IsCancelled) -> Result:
+        """Cut layers and labels into georeferenced chips; the result's products hold their ``index``, its report the
+        ``count``.
+        """
+        return self._learn("chips", job, folder, on_event, is_cancelled)
+
+    def _learn(
+        self, command: str, job: AnyLearnJob, folder: Path, on_event: OnEvent, is_cancelled: IsCancelled
+    ) -> Result:
+        kept = _keep(to_dict(job), folder, f"{command}.job.json")
+        return self._ask(command, {"job": kept}, folder, on_event, is_cancelled)
+
     @abstractmethod
     def _ask(
         self, command: str, request: Mapping[str, Any], folder: Path, on_event: OnEvent, is_cancelled: IsCancelled
     ) -> Result:
         """Ask `command` with the fields of `request`, which become one JSON object of up to 16 MiB."""
+
+
+def _keep(job: Mapping[str, Any], folder: Path, name: str) -> str:
+    """Write a job into its folder; answers the absolute path."""
+    folder.mkdir(parents=True, exist_ok=True)
+    path = folder / name
+    # In one step: half a job would keep a run whose QGIS is killed at this moment from being resumed.
+    beside = folder / f".{name}.{secrets.token_hex(4)}.part"
+    beside.write_text(json.dumps(job, indent=1), encoding="utf-8")
+    os.replace(beside, path)
+    return str(path.absolute())

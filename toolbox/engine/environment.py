@@ -1,4 +1,4 @@
-"""Where the engine's Python is, and the environment that its process is given."""
+"""Where the Pythons of the engine and of training are, and the environment that their processes are given."""
 
 from __future__ import annotations
 
@@ -9,11 +9,15 @@ from pathlib import Path
 from typing import Optional
 
 from ...inference.errors import FusionMapperError
-from ..settings import engine_python
+from ..settings import engine_python, trainer_python
 
 PLUGIN_ROOT = Path(__file__).resolve().parents[2]
 ENGINE_VARIABLE = "FUSION_MAPPER_ENGINE"
+TRAINER_VARIABLE = "FUSION_MAPPER_TRAINER"
 _OPTION = "The option Engine of Fusion Mapper"
+_TRAINER_OPTION = "The option Python for training of Fusion Mapper"
+#: Where an environment keeps its packages, on Windows and elsewhere (Debian's own Python has another folder).
+_PACKAGES = ("Lib/site-packages", "lib/python3*/site-packages", "lib/python3*/dist-packages")
 
 #: Variables with which QGIS, or a user, steers a Python or a GDAL that is not the engine's.
 _FOREIGN = re.compile(
@@ -28,6 +32,10 @@ class EngineMissing(FusionMapperError):
     """No Python with the engine's packages is set up; the sentence says how to set one."""
 
 
+class TrainerMissing(EngineMissing):
+    """No Python with the packages of training is set up; the sentence says how to get one."""
+
+
 def find_engine() -> Path:
     """The engine's Python: from the variable, from QGIS's settings, or from the checkout's own environment.
 
@@ -37,13 +45,46 @@ def find_engine() -> Path:
     for named, where in ((os.environ.get(ENGINE_VARIABLE), ENGINE_VARIABLE), (engine_python(), _OPTION)):
         if named:
             return _existing(Path(named), where)
-    for local in (".venv-engine/bin/python", ".venv-engine/Scripts/python.exe"):
-        if (PLUGIN_ROOT / local).is_file():
-            return PLUGIN_ROOT / local
+    local = _local("engine")
+    if local is not None:
+        return local
     raise EngineMissing(
         "The engine is not set up: make an environment with the packages of Fusion Mapper and name its Python in the "
         f"options of QGIS, under Fusion Mapper, or in the variable {ENGINE_VARIABLE}."
     )
+
+
+def find_trainer() -> Path:
+    """The Python that trains models: from the variable, from QGIS's settings, from the checkout's own environment for
+    training, or the engine's where torch is installed there. Starts no process.
+
+    Raises:
+        TrainerMissing: when there is none, or when the one that was named does not exist.
+    """
+    for named, where in ((os.environ.get(TRAINER_VARIABLE), TRAINER_VARIABLE), (trainer_python(), _TRAINER_OPTION)):
+        if named:
+            return _existing(Path(named), where, TrainerMissing)
+    local = _local("train")
+    if local is not None:
+        return local
+    try:
+        engine = find_engine()
+    except EngineMissing:
+        engine = None
+    if engine is not None and has_torch(engine):
+        return engine
+    raise TrainerMissing(
+        "No Python for training was found: run `make setup-train` in the checkout of Fusion Mapper, or name a Python "
+        "with torch, segmentation-models-pytorch and timm in the options of QGIS, under Fusion Mapper, or in the "
+        f"variable {TRAINER_VARIABLE}."
+    )
+
+
+def has_torch(python: Path) -> bool:
+    """Whether torch lies among the packages of that Python's environment; nothing is started."""
+    # A virtual environment's Python is a link out of it, so the path is taken as it is.
+    homes = (python.absolute().parent, python.absolute().parent.parent)
+    return any((found / "torch").is_dir() for home in homes for place in _PACKAGES for found in home.glob(place))
 
 
 def clean_environment(environ: Optional[Mapping[str, str]] = None) -> dict[str, str]:
@@ -55,7 +96,13 @@ def clean_environment(environ: Optional[Mapping[str, str]] = None) -> dict[str, 
     return kept
 
 
-def _existing(python: Path, where: str) -> Path:
+def _local(name: str) -> Optional[Path]:
+    """The Python of an environment in the checkout, or None."""
+    places = (PLUGIN_ROOT / f".venv-{name}" / "bin/python", PLUGIN_ROOT / f".venv-{name}" / "Scripts/python.exe")
+    return next((python for python in places if python.is_file()), None)
+
+
+def _existing(python: Path, where: str, missing: type[EngineMissing] = EngineMissing) -> Path:
     if not python.is_file():
-        raise EngineMissing(f"{where} names {python}, which does not exist; correct it.")
+        raise missing(f"{where} names {python}, which does not exist; correct it.")
     return python

@@ -16,7 +16,7 @@ from typing import Literal, Optional, Protocol
 from qgis.core import QgsCoordinateReferenceSystem, QgsCoordinateTransformContext, QgsRectangle
 
 from ...inference.errors import Cancelled, SourceError
-from ...inference.events import Event, Progress, Started, Warn
+from ...inference.events import Epoch, Event, Progress, Started, Warn
 from ...inference.job import Compute, GridSpec, Job, Outputs, Source
 from ...models.card import Card
 from ..engine.commands import EngineCommands, deaf
@@ -27,9 +27,21 @@ from ..layers.staging import MAX_PIXELS, PixelGrid, Stage, stage_raster, stage_v
 from ..products import ATTRIBUTION, parameter_of
 from ..settings import data_folder, output_folder
 
-#: The share of the progress bar that each part of the engine's work has, in percent.
-_STAGES = {"mapping": (0.0, 85.0)}
-_AFTER = (85.0, 100.0)
+Span = tuple[float, float]
+
+
+@dataclass(frozen=True)
+class Course:
+    """The share of the progress bar that each part of the engine's work has, from and to, in percent."""
+
+    stages: Mapping[str, Span]
+    after: Span
+    """Of all stages that are not named."""
+    epochs: Optional[Span] = None
+    """Of a training's epochs; None where a training is one of many, and moves nothing by itself."""
+
+
+MAPPING = Course({"mapping": (0.0, 85.0)}, (85.0, 100.0))
 
 
 class Listener(Protocol):
@@ -109,6 +121,18 @@ def execute(request: RunRequest, engine: EngineCommands, listener: Listener) -> 
     """
     folder = Path(request.outputs.folder)
     hear = hearer(listener)
+    job = replace(prepare(request, engine, listener), pictures=listener.pictures)
+    result = engine.run(job, folder, hear, listener.is_cancelled)
+    return FinishedRun(dict(result.products), tuple(result.report.get("attribution", ())), folder)
+
+
+def prepare(request: RunRequest, engine: EngineCommands, listener: Listener) -> Job:
+    """The job of a run: its layers matched, and staged where they are no files.
+
+    Raises:
+        RequestError, EngineFailed, Cancelled: as `execute` does.
+    """
+    folder = Path(request.outputs.folder)
     matched = match(request.card, request.given)
     for note in matched.notes:
         listener.say(note)
@@ -117,21 +141,25 @@ def execute(request: RunRequest, engine: EngineCommands, listener: Listener) -> 
     stage = Stage(
         folder / "staged", request.transform, listener.is_cancelled, listener.say, listener.warn, request.max_pixels
     )
-    job = _Builder(request, matched.bindings, stage).job(engine, folder, hear)
-    job = replace(job, pictures=listener.pictures)
+    job = _Builder(request, matched.bindings, stage).job(engine, folder)
     if listener.is_cancelled():
         raise Cancelled("The run was cancelled.")
-    result = engine.run(job, folder, hear, listener.is_cancelled)
-    return FinishedRun(dict(result.products), tuple(result.report.get("attribution", ())), folder)
+    return job
 
 
-def hearer(listener: Listener) -> Callable[[Event], None]:
+def hearer(listener: Listener, course: Course = MAPPING) -> Callable[[Event], None]:
     """What takes the engine's events and tells the listener of them."""
+    percent = 0.0
 
     def hear(event: Event) -> None:
+        nonlocal percent
         listener.heard(event)
         if isinstance(event, Progress):
-            listener.progress(_percent(event), _stage_text(event))
+            percent = _share(course.stages.get(event.stage, course.after), event.done, event.total)
+            listener.progress(percent, _stage_text(event))
+        elif isinstance(event, Epoch):
+            percent = _share(course.epochs, event.index, event.total) if course.epochs else percent
+            listener.progress(percent, _epoch_text(event))
         elif isinstance(event, Warn):
             listener.warn(event.text)
         elif isinstance(event, Started) and event.backend:
@@ -140,9 +168,16 @@ def hearer(listener: Listener) -> Callable[[Event], None]:
     return hear
 
 
-def _percent(event: Progress) -> float:
-    low, high = _STAGES.get(event.stage, _AFTER)
-    return low + (high - low) * event.done / max(event.total, 1)
+def _share(span: Span, done: int, total: int) -> float:
+    low, high = span
+    return low + (high - low) * done / max(total, 1)
+
+
+def _epoch_text(event: Epoch) -> str:
+    best = " (best)" if event.best else ""
+    left = "" if event.remaining is None else f", {event.remaining:.0f} s left"
+    score = f"{event.metric} {event.score:.3f}"
+    return f"Epoch {event.index} of {event.total}: loss {event.loss:.3f}, {score}{best}{left}"
 
 
 def _stage_text(event: Progress) -> str:
@@ -168,7 +203,7 @@ class _Builder:
     bindings: dict[str, Binding]
     stage: Stage
 
-    def job(self, engine: EngineCommands, folder: Path, hear: Callable[[Event], None]) -> Job:
+    def job(self, engine: EngineCommands, folder: Path) -> Job:
         staged = self._stage_files()
         bindings = {name: binding.with_staged(staged) for name, binding in self.bindings.items()}
         spec = self._grid(bindings)
@@ -177,7 +212,7 @@ class _Builder:
             spec = replace(spec, area=area.as_area())
         drawn = [raster for binding in bindings.values() for raster in binding.rasters if _is_service(raster)]
         if drawn:
-            grid = self._ask_grid(bindings, spec, engine, folder, hear)
+            grid = self._ask_grid(bindings, spec, engine, folder)
             on_grid = {raster.id: stage_raster(raster, self.stage, grid) for raster in drawn}
             bindings = {name: binding.with_staged(on_grid) for name, binding in bindings.items()}
         return self._job(self._sources(bindings), spec)
@@ -240,7 +275,6 @@ class _Builder:
         spec: GridSpec,
         engine: EngineCommands,
         folder: Path,
-        hear: Callable[[Event], None],
     ) -> PixelGrid:
         """The engine's own answer to where the grid lies, from the layers that are files already."""
         ready = {name: binding for name, binding in bindings.items() if not any(r.staging for r in binding.rasters)}
