@@ -4,10 +4,10 @@
 help: ## what there is to make
 	@sed -n 's/^\([a-z0-9-]*\):.*## \(.*\)/\1|\2/p' Makefile | column -t -s '|'
 
-setup: ## QGIS, the engine's environment and the tests' environments
-	@scripts/setup.sh system engine dev qgis
+setup: ## QGIS, the engine's environment, the one for training, and the tests' environments
+	@scripts/setup.sh system engine dev qgis train
 
-setup-train: ## the training environment, which nothing else needs
+setup-train: ## the environment in which models are trained
 	@scripts/setup.sh system train
 
 demo: ## simulate a landscape, map it three times, compare with the truth

@@ -40,10 +40,10 @@ qgis_python() {
         die "No python3 here can import qgis; install QGIS with its Python bindings (python3-qgis)."
 }
 
-# fingerprint REQUIREMENTS: a hash of the file and of the constraints that it names.
+# fingerprint REQUIREMENTS: a hash of the file and of the files that it names.
 fingerprint() {
     local constraints
-    constraints=$(sed -n 's/^-c //p' "$1")
+    constraints=$(sed -n 's/^-[cr] //p' "$1")
     (cd "$(dirname "$1")" && cat "$(basename "$1")" ${constraints:+"$constraints"}) | sha256sum | cut -d ' ' -f 1
 }
 

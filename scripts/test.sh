@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
-# Runs the engine's tests in the engine's environment, then those that need QGIS in QGIS's; both always run.
-# Words after it go to pytest both times: scripts/test.sh -x -k raster
+# Runs the engine's tests in the engine's environment, those of training in the one with torch, then those that need QGIS
+# in QGIS's; all of them always run. Words after it go to pytest every time: scripts/test.sh -x -k raster
 set -euo pipefail
 source "$(dirname "${BASH_SOURCE[0]}")/environments.sh"
 cd "$ROOT"
@@ -32,16 +32,23 @@ passed() { [[ $1 -eq 0 || ($1 -eq NOTHING_COLLECTED && $selected -gt 0) ]]; }
 engine=0
 suite engine tests/models tests/inference tests/house -- .venv-engine/bin/python -m pytest "$@" || engine=$?
 
+# What needs torch was skipped there.
+training=0
+suite training tests/models/training tests/models/architectures tests/inference/learning -- \
+    .venv-train/bin/python -m pytest "$@" || training=$?
+
 # No display is needed: tests that want a real window open a virtual one of their own (scripts/run_qgis.sh --xvfb).
 qgis=0
 suite qgis tests/toolbox tests/ui tests/end_to_end -- \
     env QT_QPA_PLATFORM=offscreen .venv-qgis/bin/python -m pytest "$@" || qgis=$?
 
-if ! passed "$engine"; then
-    # The last thing shown must not be a summary that says all is well.
-    if passed "$qgis"; then
-        sed -n '/short test summary info/,$p' "$BUILD/test-engine.log"
-    fi
-    exit 1
+# The last thing shown must not be a summary that says all is well.
+failed=()
+passed "$engine" || failed+=(engine)
+passed "$training" || failed+=(training)
+if [[ ${#failed[@]} -gt 0 ]] && passed "$qgis"; then
+    for name in "${failed[@]}"; do
+        sed -n '/short test summary info/,$p' "$BUILD/test-$name.log"
+    done
 fi
-passed "$qgis"
+[[ ${#failed[@]} -eq 0 ]] && passed "$qgis"

@@ -183,7 +183,14 @@ def settings_hash(job: CompareJob) -> str:
     kept = to_dict(job)
     for name in ("folder", "strategies", "fractions", "seeds"):
         kept.pop(name, None)
-    return hashlib.sha256(json.dumps(kept, sort_keys=True).encode()).hexdigest()[:12]
+    return hashlib.sha256(json.dumps(_without_folders(kept), sort_keys=True).encode()).hexdigest()[:12]
+
+
+def _without_folders(value: object) -> object:
+    """The job with the names of files alone: the same layers in another folder make the same comparison."""
+    if isinstance(value, dict):
+        return {name: Path(v).name if name == "path" else _without_folders(v) for name, v in value.items()}
+    return [_without_folders(one) for one in value] if isinstance(value, (list, tuple)) else value
 
 
 def _priors(job: CompareJob) -> tuple[Any, ...]:
