@@ -6,6 +6,9 @@ from qgis.core import QgsProcessingProvider
 from qgis.PyQt.QtGui import QIcon
 
 from .algorithms.base import ICON
+from .algorithms.compare import CompareAlgorithm
+from .algorithms.evaluate import EvaluateAlgorithm
+from .algorithms.exportchips import ExportChipsAlgorithm
 from .algorithms.importmodel import ImportModelAlgorithm
 from .algorithms.map import MapAlgorithm
 from .algorithms.models import ModelsAlgorithm
@@ -21,6 +24,9 @@ ALGORITHMS = (
     RasterizeOsmAlgorithm,
     TerrainAlgorithm,
     TrainAlgorithm,
+    EvaluateAlgorithm,
+    CompareAlgorithm,
+    ExportChipsAlgorithm,
     ImportModelAlgorithm,
     ModelsAlgorithm,
     ReportAlgorithm,

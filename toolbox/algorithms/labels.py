@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from typing import Optional
+from typing import Union
 
 from qgis.core import (
     QgsMapLayer,
@@ -20,7 +20,7 @@ from qgis.core import (
 
 from ...inference.errors import RequestError
 from ..layers.labels import LabelsInput, labels_of
-from ..layers.sources import describe, selected_features
+from ..layers.sources import RasterInput, VectorInput, describe, selected_features
 from .base import FusionAlgorithm, tr
 
 #: What can be learned: names as a job has them.
@@ -51,14 +51,24 @@ def add_labels(algorithm: FusionAlgorithm, suffix: str = "", optional: bool = Fa
     )
 
 
-def add_task(algorithm: FusionAlgorithm) -> None:
-    """TASK: what the labels are."""
+def add_task(algorithm: FusionAlgorithm, optional: bool = False) -> None:
+    """TASK: what the labels are; an optional one is the model's where there is one."""
+    text = tr(
+        "semantic-segmentation: classes such as land cover. field-boundaries: parcels and the borders between "
+        "them. pixel-regression: a value for each pixel, such as tree cover. chip-regression: one for each tile."
+    )
+    if optional:
+        text += " " + tr("The model's own when empty, and else semantic-segmentation.")
     algorithm.add(
-        QgsProcessingParameterEnum("TASK", tr("Task"), TASKS, usesStaticStrings=True, defaultValue=TASKS[0]),
-        tr(
-            "semantic-segmentation: classes such as land cover. field-boundaries: parcels and the borders between "
-            "them. pixel-regression: a value for each pixel, such as tree cover. chip-regression: one for each tile."
+        QgsProcessingParameterEnum(
+            "TASK",
+            tr("Task"),
+            TASKS,
+            usesStaticStrings=True,
+            optional=optional,
+            defaultValue=None if optional else TASKS[0],
         ),
+        text,
     )
 
 
@@ -96,17 +106,21 @@ def given_task(algorithm: FusionAlgorithm, parameters: dict[str, object], contex
 
 
 def given_labels(
-    algorithm: FusionAlgorithm, parameters: dict[str, object], context: QgsProcessingContext, suffix: str = ""
-) -> Optional[LabelsInput]:
-    """The labels, or None where none were chosen.
+    algorithm: FusionAlgorithm,
+    parameters: dict[str, object],
+    context: QgsProcessingContext,
+    task: str,
+    suffix: str = "",
+) -> LabelsInput:
+    """The labels for that task.
 
     Raises:
-        RequestError: when the layer is not found, cannot hold labels, or lacks the field or band.
+        RequestError: when no layer was chosen or found, or it cannot hold labels, or lacks the field or band.
         SourceError: when it is broken, or nothing is selected in it.
     """
     name = f"LABELS{suffix}"
     if not parameters.get(name):
-        return None
+        raise RequestError(f"{name} is empty; choose the layer with what is known on the ground.")
     layer = algorithm.parameterAsLayer(parameters, name, context)
     if layer is None:
         raise RequestError(f"{name} is '{parameters[name]}', which is neither a layer nor a file that can be read.")
@@ -114,14 +128,14 @@ def given_labels(
     return labels_of(
         _described(layer, algorithm.parameterAsBool(parameters, "SELECTED", context) and not suffix),
         field=algorithm.parameterAsString(parameters, "FIELD", context).strip(),
-        needs_field=given_task(algorithm, parameters, context) != "field-boundaries",
+        needs_field=task != "field-boundaries",
         band=algorithm.parameterAsInt(parameters, "LABEL_BAND", context) or 1,
         unlabelled=_listed(algorithm.parameterAsString(parameters, "UNLABELLED", context)),
         width=width or None,
     )
 
 
-def _described(layer: QgsMapLayer, selected: bool):
+def _described(layer: QgsMapLayer, selected: bool) -> Union[RasterInput, VectorInput]:
     if selected and isinstance(layer, QgsVectorLayer):
         return selected_features(layer)
     return describe(layer)

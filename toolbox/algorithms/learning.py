@@ -80,8 +80,8 @@ def add_network(algorithm: FusionAlgorithm) -> None:
     )
 
 
-def add_training(algorithm: FusionAlgorithm) -> None:
-    """How long, how fast and on what parts; most of it folded away."""
+def add_training(algorithm: FusionAlgorithm, seed: bool = True) -> None:
+    """How long, how fast and on what parts; most of it folded away. A comparison has seeds of its own."""
     usual = Training()
     number = QgsProcessingParameterNumber
     whole, real = number.Type.Integer, number.Type.Double
@@ -109,6 +109,8 @@ def add_training(algorithm: FusionAlgorithm) -> None:
         ),
     )  # fmt: skip
     for name, title, kind, default, least, most, text in folded:
+        if name == "SEED" and not seed:
+            continue
         algorithm.add(
             number(name, title, kind, defaultValue=default, minValue=least, maxValue=most), text, advanced=True
         )
@@ -116,9 +118,8 @@ def add_training(algorithm: FusionAlgorithm) -> None:
 
 def add_folder(algorithm: FusionAlgorithm, text: str) -> None:
     """OUTPUT_FOLDER: where the work lies, and goes on after a stop."""
-    algorithm.add(
-        QgsProcessingParameterFolderDestination(FOLDER, tr("Folder"), optional=True, createByDefault=False), text
-    )
+    parameter = QgsProcessingParameterFolderDestination(FOLDER, tr("Folder"), optional=True, createByDefault=False)
+    algorithm.add(parameter, text)
 
 
 def given_network(
@@ -158,7 +159,7 @@ def given_training(
         chip=whole("CHIP"),
         rate=real("RATE"),
         patience=whole("PATIENCE"),
-        seed=whole("SEED"),
+        seed=whole("SEED") if algorithm.parameterDefinition("SEED") else Training().seed,
         validation=real("VALIDATION"),
         dropout=real("DROPOUT"),
     )

@@ -113,14 +113,12 @@ class TrainAlgorithm(TrainingAlgorithm):
         self._add_results()
 
     def collect(self, parameters: dict[str, object], context: QgsProcessingContext) -> _Collected:
-        labels = given_labels(self, parameters, context)
-        if labels is None:
-            raise RequestError("LABELS is empty; choose the layer with what is known on the ground.")
+        task = given_task(self, parameters, context)
+        labels = given_labels(self, parameters, context, task)
         strategy = self.parameterAsEnumString(parameters, "STRATEGY", context)
         place = given_place(self, parameters, context, labels)
         if strategy == WITH_PRIOR and "prior" not in [slot.name for slot in place.slots]:
             raise RequestError("The strategy proc-stack needs a coarse class raster; choose it under PRIOR.")
-        task = given_task(self, parameters, context)
         name = file_name(self.parameterAsString(parameters, "NAME", context).strip() or labels.layer.name)
         job = LearnJob(
             name=name,

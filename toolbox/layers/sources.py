@@ -245,6 +245,16 @@ def selected_features(layer: QgsVectorLayer) -> VectorInput:
     )  # fmt: skip
 
 
+def copied(layer: QgsVectorLayer) -> VectorInput:
+    """The layer in plain values, to be written to a GeoPackage of its own whatever it is; main thread.
+
+    Raises:
+        SourceError: as `describe` does.
+    """
+    order = VectorOrder(QgsVectorLayerFeatureSource(layer), layer.fields(), layer.wkbType())
+    return replace(describe(layer), path=None, layer=None, where=None, staging=order)
+
+
 def _raster_order(layer: QgsRasterLayer) -> Optional[RasterOrder]:
     source, provider = _absolute(layer.source()), layer.dataProvider()
     if layer.providerType() == "gdal" and _engine_opens(source):
