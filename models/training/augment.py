@@ -31,6 +31,17 @@ class Variation:
         return _coarsened(varied, rng) if rng.random() < self.coarse else varied
 
 
+SATELLITE = Variation()
+#: Aerial pictures have no calibration: exposure, tone and pixel size are each flight's own.
+AERIAL = Variation(gain=0.12, shift=0.22, tint=0.07, coarse=0.4)
+
+
+def variation_of(bands: list[np.ndarray]) -> Variation:
+    """How much such imagery (arrays of any shape) varies: whole numbers up to 255 are pictures, others measurements."""
+    picture = all(b.min(initial=0) >= 0 and b.max(initial=0) <= 255 and (b == np.floor(b)).all() for b in bands)
+    return AERIAL if picture else SATELLITE
+
+
 @dataclass(frozen=True)
 class Directions:
     """Channels that hold a direction on the ground, as its east (sine) and north (cosine) component, unscaled."""

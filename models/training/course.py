@@ -14,7 +14,7 @@ from ..architectures.build import build
 from ..card import ClassInfo, Slot
 from ..errors import RequestError
 from ..trainplan import LearnTask, Network, Strategy, Training
-from .augment import Directions, Variation
+from .augment import Directions, variation_of
 from .blocks import Split, rectangle, split_truths
 from .fit import Fitted, Listener, fit, prepare
 from .losses import ClassObjective, Objective, ValueObjective, class_weights, rounded
@@ -39,7 +39,6 @@ class Course:
         slots: what the network sees, in the order of its channels; offsets follow one another.
         classes: in the order of the truth's indices; empty for a regression.
         bounds: range of a regression's values; the network then cannot leave it.
-        variation: how much imagery is varied, where `training.vary` says so.
         resolve: a job's relative path as a file.
     """
 
@@ -50,7 +49,6 @@ class Course:
     network: Network
     training: Training
     bounds: tuple[float, float] | None = None
-    variation: Variation = Variation()
     resolve: Callable[[str], Path] = Path
 
     @property
@@ -134,7 +132,7 @@ def learn(
     judged = [replace(s, truth=t).at_least(side) for s, t in zip(scenes, parts.validation, strict=True)]
     normalisation = measure(training, course.slots)
     inputs = [normalisation.apply(scene) for scene in training]
-    sampler = Sampler(inputs, [scene.truth for scene in training], training, side, _handling(course))
+    sampler = Sampler(inputs, [scene.truth for scene in training], training, side, _handling(course, training))
     looking = Looking(course.training.chip, 0) if course.chip and not network.fixed else Looking.of(network)
     judge = _Judging(objective, inputs, judged, looking)
     fitted = fit(network, sampler, objective, judge.score, course.training, listener, folder, fingerprint)
@@ -225,14 +223,16 @@ def make_objective(course: Course, truths: list[np.ndarray]) -> Objective:
     return ValueObjective(float(values.mean(dtype=float)), max(float(values.std(dtype=float)), 1e-6), course.chip)
 
 
-def _handling(course: Course) -> Handling:
+def _handling(course: Course, scenes: list[Scene]) -> Handling:
     places = {slot.name: slice(slot.offset, slot.offset + slot.width) for slot in course.slots}
+    imagery = tuple(places[slot.name] for slot in course.slots if slot.role == "imagery")
+    samples = [scene.values[at, ::7, ::7][scene.valid[at, ::7, ::7]] for scene in scenes for at in imagery]
     return Handling(
-        imagery=tuple(places[slot.name] for slot in course.slots if slot.role == "imagery"),
+        imagery=imagery,
         optional={slot.name: places[slot.name] for slot in course.slots if slot.missing != "required"},
         dropout=course.training.dropout,
         directions=_directions(course.slots),
-        variation=course.variation if course.training.vary else None,
+        variation=variation_of(samples) if course.training.vary else None,
     )
 
 

@@ -4,7 +4,14 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
-from fusion_mapper.models.training.augment import Directions, Variation, turned
+from fusion_mapper.models.training.augment import (
+    AERIAL,
+    SATELLITE,
+    Directions,
+    Variation,
+    turned,
+    variation_of,
+)
 from fusion_mapper.models.training.sampling import Handling, Sampler
 from fusion_mapper.models.training.scenes import Scene
 
@@ -63,3 +70,10 @@ def test_small_scenes_are_mirrored_and_their_margin_has_no_truth() -> None:
     scene = _scene(np.zeros((10, 40), np.int16)).at_least(32)
     assert scene.shape == (32, 40)
     assert (scene.truth[10:] == -1).all()
+
+
+def test_pictures_are_varied_more_than_measurements() -> None:
+    rng = np.random.default_rng(0)
+    picture = rng.integers(0, 256, (3, 50)).astype(np.float32)
+    assert variation_of([picture]) == AERIAL
+    assert variation_of([picture / 255]) == variation_of([picture * 20]) == SATELLITE
