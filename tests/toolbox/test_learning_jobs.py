@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 from fusion_mapper.inference.errors import RequestError
 from fusion_mapper.inference.learnjob import LearnJob, learnjob_from_dict, to_dict
+from fusion_mapper.models.card import ClassInfo
 from fusion_mapper.toolbox.algorithms.base import FeedbackListener
 from fusion_mapper.toolbox.algorithms.compare import parse_fractions
 from fusion_mapper.toolbox.engine.once import Engine
@@ -294,3 +295,24 @@ def test_an_evaluation_takes_the_models_task(collect, amazon, models):
     assert collect("evaluate", **chosen).job.task == "pixel-regression"
     judged = {"LABELS": amazon["LABELS"], "FIELD": "class", "MAP": amazon["DEM"]}
     assert collect("evaluate", **judged).job.task == "semantic-segmentation"
+
+
+def test_classes_are_named_with_value_and_colour_or_without(collect, amazon):
+    text = "10:water #2B6CB0; dry out\nforest #117733"
+    assert collect("train", **amazon, CLASSES=text).job.classes == (
+        ClassInfo(10, "water", "#2b6cb0"),
+        ClassInfo(2, "dry out"),
+        ClassInfo(3, "forest", "#117733"),
+    )
+
+
+@pytest.mark.parametrize(
+    ("text", "sentence"),
+    [
+        ("water; Water", "CLASSES has the name 'water' twice"),
+        ("2:water; forest", "CLASSES has the value '2' twice"),
+        ("#112233", "CLASSES has the line '#112233', which cannot be read; write it like 1:water #2b6cb0."),
+    ],
+)
+def test_classes_that_cannot_be_told_apart_are_refused(check, amazon, text, sentence):
+    assert sentence in check("train", **amazon, CLASSES=text)

@@ -27,7 +27,7 @@ from ..runs.execute import hearer
 from ..runs.learn import COMPARING, PRIOR, PlaceRequest, make_place, new_training_folder
 from .base import FeedbackListener, tr
 from .grid import add_place
-from .labels import add_label_reading, add_labels, add_task, given_labels, given_task
+from .labels import add_classes, add_label_reading, add_labels, add_task, given_classes, given_labels, given_task
 from .layers import add_dem, add_osm, add_prior, add_reading, add_slots, add_training_imagery, ticked
 from .learning import (
     STRATEGIES,
@@ -96,6 +96,7 @@ class CompareAlgorithm(TrainingAlgorithm):
         add_place(self, tr("Size of the models' pixels on the ground; that of the imagery when empty."))
         add_slots(self)
         add_label_reading(self)
+        add_classes(self)
         add_reading(self)
         add_folder(self, tr("Keeps the table as it grows; the same comparison goes on in it after a stop."))
         self.addOutput(QgsProcessingOutputFile("TABLE", tr("Table of all trainings")))
@@ -117,6 +118,7 @@ class CompareAlgorithm(TrainingAlgorithm):
             train=(),
             folder="",
             task=task,
+            classes=given_classes(self, parameters, context, task),
             strategies=strategies,
             fractions=parse_fractions(self.parameterAsString(parameters, "FRACTIONS", context)),
             seeds=tuple(range(1, self.parameterAsInt(parameters, "SEEDS", context) + 1)),

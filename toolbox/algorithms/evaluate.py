@@ -39,7 +39,7 @@ from ..runs.execute import Course, RunRequest, hearer, prepare
 from .base import FeedbackListener, FusionAlgorithm, is_chosen, temporary_folder, tr
 from .compute import add_compute, given_compute
 from .grid import add_place, given_grid
-from .labels import TASKS, add_label_reading, add_labels, add_task, given_labels, given_task
+from .labels import TASKS, add_classes, add_label_reading, add_labels, add_task, given_classes, given_labels, given_task
 from .layers import add_dem, add_imagery, add_osm, add_prior, add_reading, add_slots, given_layers, given_raster
 from .model import add_model, given_model, with_card
 
@@ -109,6 +109,7 @@ class EvaluateAlgorithm(FusionAlgorithm):
         add_slots(self)
         add_compute(self)
         add_label_reading(self)
+        add_classes(self, tr("Those of the model's card, or the map's own, when empty."))
         add_reading(self)
         self._add_results()
 
@@ -127,6 +128,7 @@ class EvaluateAlgorithm(FusionAlgorithm):
             folder="",
             title=self.parameterAsString(parameters, "TITLE", context).strip(),
             task=task,
+            classes=given_classes(self, parameters, context, task),
             band=self.parameterAsInt(parameters, "MAP_BAND", context),
             units=self.parameterAsString(parameters, "UNITS", context).strip(),
             tolerance=self.parameterAsInt(parameters, "TOLERANCE", context),

@@ -21,7 +21,7 @@ from ..runs.execute import hearer
 from ..runs.learn import CUTTING, PlaceRequest, make_place
 from .base import FeedbackListener, FusionAlgorithm, tr
 from .grid import add_place
-from .labels import add_label_reading, add_labels, add_task, given_labels, given_task
+from .labels import add_classes, add_label_reading, add_labels, add_task, given_classes, given_labels, given_task
 from .layers import add_dem, add_osm, add_reading, add_slots, add_training_imagery
 from .learning import given_place
 
@@ -103,6 +103,7 @@ class ExportChipsAlgorithm(FusionAlgorithm):
         add_place(self, tr("Size of the chips' pixels on the ground; that of the imagery when empty."))
         add_slots(self)
         add_label_reading(self)
+        add_classes(self)
         add_reading(self)
         self.add(
             QgsProcessingParameterFolderDestination("FOLDER", tr("Folder")), tr("Where the chips and their index go.")
@@ -117,6 +118,7 @@ class ExportChipsAlgorithm(FusionAlgorithm):
             places=(),
             folder="",
             task=task,
+            classes=given_classes(self, parameters, context, task),
             size=self.parameterAsInt(parameters, "SIZE", context),
             stride=self.parameterAsInt(parameters, "STRIDE", context) if parameters.get("STRIDE") else None,
             validation=self.parameterAsDouble(parameters, "VALIDATION", context),

@@ -19,6 +19,8 @@ from qgis.core import (
 )
 
 from ...inference.errors import RequestError
+from ...models.card import ClassInfo
+from ..layers.classes import parse_classes
 from ..layers.labels import LabelsInput, labels_of
 from ..layers.sources import RasterInput, VectorInput, describe, selected_features
 from .base import FusionAlgorithm, tr
@@ -98,6 +100,32 @@ def add_label_reading(algorithm: FusionAlgorithm) -> None:
         ),
         advanced=True,
     )
+
+
+def add_classes(algorithm: FusionAlgorithm, otherwise: str = "") -> None:
+    """CLASSES: names, values and colours, folded away; `otherwise` says what counts when nothing is written."""
+    text = tr(
+        "One class a line: value:name #colour, as in 1:water #2b6cb0, where value and colour may be left out; a "
+        "semicolon ends a line too."
+    )
+    algorithm.add(
+        QgsProcessingParameterString("CLASSES", tr("Classes"), multiLine=True, optional=True),
+        f"{text} {otherwise or tr('All classes that the labels have when empty.')}",
+        advanced=True,
+    )
+
+
+def given_classes(
+    algorithm: FusionAlgorithm, parameters: dict[str, object], context: QgsProcessingContext, task: str
+) -> tuple[ClassInfo, ...]:
+    """The classes as the user named them; none for the labels' own, and for values.
+
+    Raises:
+        RequestError: when a line cannot be read.
+    """
+    if task in REGRESSIONS:
+        return ()
+    return parse_classes(algorithm.parameterAsString(parameters, "CLASSES", context))
 
 
 def given_task(algorithm: FusionAlgorithm, parameters: dict[str, object], context: QgsProcessingContext) -> str:

@@ -32,7 +32,16 @@ from ..runs.learn import TRAINING, PlaceRequest, make_place, new_training_folder
 from ..settings import library_folder
 from .base import FeedbackListener, temporary_folder, tr
 from .grid import add_place
-from .labels import REGRESSIONS, add_label_reading, add_labels, add_task, given_labels, given_task
+from .labels import (
+    REGRESSIONS,
+    add_classes,
+    add_label_reading,
+    add_labels,
+    add_task,
+    given_classes,
+    given_labels,
+    given_task,
+)
 from .layers import add_dem, add_osm, add_prior, add_reading, add_slots, add_training_imagery, ticked
 from .learning import (
     PRECISIONS,
@@ -109,6 +118,7 @@ class TrainAlgorithm(TrainingAlgorithm):
         add_place(self, tr("Size of the model's pixels on the ground; that of the imagery when empty."))
         add_slots(self)
         add_label_reading(self)
+        add_classes(self)
         add_reading(self)
         self._add_results()
 
@@ -126,6 +136,7 @@ class TrainAlgorithm(TrainingAlgorithm):
             folder="",
             title=self.parameterAsString(parameters, "TITLE", context).strip(),
             task=task,
+            classes=given_classes(self, parameters, context, task),
             strategy=strategy,
             network=given_network(self, parameters, context, strategy),
             training=given_training(self, parameters, context),
