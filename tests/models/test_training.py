@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 from fusion_mapper.models.card import card_from_dict
-from fusion_mapper.models.training import chips, metrics
+from fusion_mapper.models.training import chips
 from fusion_mapper.models.training.starters import NOTICE, STARTERS, finished_card
 
 
@@ -54,28 +54,6 @@ def test_left_out_slots_are_filled_and_truth_turns_with_the_values() -> None:
     assert (x[:, 1] == 0).all()
     assert np.array_equal(x[:, 0], y)
     assert len({tuple(part.ravel()) for part in y}) > 4, "chips are never turned or mirrored"
-
-
-def test_figures_of_a_known_confusion() -> None:
-    truth = np.array([[0, 0, 1, 1], [0, 0, 1, -1]])
-    found = np.array([[0, 0, 1, 0], [0, 1, 1, 1]])
-    counts = metrics.confusion(truth, found, 2)
-    assert counts.tolist() == [[3, 1], [1, 2]]
-    assert metrics.accuracy(counts) == pytest.approx(5 / 7)
-    assert metrics.mean_iou(counts) == pytest.approx((3 / 5 + 2 / 4) / 2)
-
-
-def test_boundary_f1_forgives_one_pixel_and_no_more() -> None:
-    truth, near, far = (np.zeros((20, 20), bool) for _ in range(3))
-    truth[10], near[11], far[13] = True, True, True
-    assert metrics.boundary_f1(truth, near) == 1
-    assert metrics.boundary_f1(truth, far) == 0
-
-
-def test_r2_is_over_all_pixels_at_once() -> None:
-    truth = np.array([0.0, 50, 100])
-    assert metrics.regression_scores(truth, truth)["r2"] == 1
-    assert metrics.regression_scores(truth, np.full(3, 50.0))["r2"] == pytest.approx(0)
 
 
 @pytest.mark.parametrize("starter", STARTERS.values(), ids=STARTERS)
