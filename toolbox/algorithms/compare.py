@@ -86,7 +86,7 @@ class CompareAlgorithm(TrainingAlgorithm):
         add_training_imagery(self)
         add_osm(self)
         add_dem(self)
-        add_prior(self)
+        add_prior(self, training=True)
         add_labels(self)
         add_task(self)
         self._add_trials()

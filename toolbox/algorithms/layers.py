@@ -46,7 +46,10 @@ def add_imagery(algorithm: FusionAlgorithm) -> None:
 def add_training_imagery(algorithm: FusionAlgorithm) -> None:
     """IMAGERY, where no model says yet what it takes."""
     algorithm.add(
-        QgsProcessingParameterMultipleLayers("IMAGERY", tr("Imagery"), QgsProcessing.SourceType.TypeRaster),
+        # Optional to QGIS, since the slot lines may bind it too; that there is none is told in our own words.
+        QgsProcessingParameterMultipleLayers(
+            "IMAGERY", tr("Imagery"), QgsProcessing.SourceType.TypeRaster, optional=True
+        ),
         tr(
             "Raster layers with the imagery that the model is to see, with all their bands. Several layers with the "
             "same bands are one mosaic; otherwise their bands follow one another."
@@ -75,11 +78,14 @@ def add_dem(algorithm: FusionAlgorithm, optional: bool = True) -> None:
     )
 
 
-def add_prior(algorithm: FusionAlgorithm) -> None:
-    """PRIOR: any number of rasters."""
+def add_prior(algorithm: FusionAlgorithm, training: bool = False) -> None:
+    """PRIOR: any number of rasters; to learn with, one coarse class raster."""
+    text = tr("Coarse class rasters, and other rasters that a model asks for.")
+    if training:
+        text = tr("A coarse class raster, of which the strategy proc-stack makes a prior; others have no use for it.")
     algorithm.add(
         QgsProcessingParameterMultipleLayers("PRIOR", tr("Priors"), QgsProcessing.SourceType.TypeRaster, optional=True),
-        tr("Coarse class rasters, and other rasters that a model asks for."),
+        text,
     )
 
 

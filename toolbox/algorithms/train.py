@@ -98,7 +98,7 @@ class TrainAlgorithm(TrainingAlgorithm):
         add_training_imagery(self)
         add_osm(self)
         add_dem(self)
-        add_prior(self)
+        add_prior(self, training=True)
         add_labels(self)
         add_task(self)
         self.add(
