@@ -287,6 +287,9 @@ def test_an_evaluation_judges_a_map_or_a_model_and_not_both(check, amazon, model
     assert check("evaluate", **judged) == told
     assert check("evaluate", **judged, MAP=amazon["DEM"], MODEL=model) == told
     assert check("evaluate", **judged, MAP=amazon["DEM"]) == ""
+    assert "MAP_BAND is 2, and the last band of 'srtm' is 1" in check(
+        "evaluate", **judged, MAP=amazon["DEM"], MAP_BAND=2
+    )
 
 
 def test_an_evaluation_takes_the_models_task(collect, amazon, models):

@@ -137,7 +137,7 @@ class EvaluateAlgorithm(FusionAlgorithm):
         return _Collected(
             labels=labels,
             job=job,
-            map=describe(raster) if raster is not None else None,
+            map=self._map(describe(raster), parameters, context) if raster is not None else None,
             model=model,
             given=given,
             grid=given_grid(self, parameters, context),
@@ -225,6 +225,14 @@ class EvaluateAlgorithm(FusionAlgorithm):
         for _, output, title in _NUMBERS:
             self.addOutput(QgsProcessingOutputNumber(output, tr(title)))
         self.addOutput(QgsProcessingOutputString("FIGURES", tr("All figures, as JSON")))
+
+    def _map(self, judged: RasterInput, parameters: dict[str, object], context: QgsProcessingContext) -> RasterInput:
+        if judged.staging is not None and judged.staging.kind == "render":
+            raise RequestError(f"MAP is '{judged.name}', a picture from a map service without values; choose a file.")
+        band = self.parameterAsInt(parameters, "MAP_BAND", context)
+        if band > len(judged.bands):
+            raise RequestError(f"MAP_BAND is {band}, and the last band of '{judged.name}' is {len(judged.bands)}.")
+        return judged
 
     def _fields(self, parameters: dict[str, object], context: QgsProcessingContext) -> Optional[VectorInput]:
         if not parameters.get("FIELDS"):
