@@ -1,0 +1,1 @@
+"""The training dialog: layers and labels become a model, with its curve to watch."""
