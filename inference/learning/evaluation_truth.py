@@ -1,0 +1,192 @@
+"""The reference labels on the map's own pixels, window by window, and which of their pixels belong together."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass, replace
+from typing import Literal
+
+import numpy as np
+import pyogrio
+import rasterio.features
+import shapely
+from pyproj import CRS
+from rasterio.errors import RasterioError
+from scipy import ndimage
+
+from ...models.accuracy.summary import REGRESSIONS
+from ...models.card import ClassInfo
+from ..errors import RequestError
+from ..grid import Grid, Window
+from ..job import VectorLayer
+from ..learnjob import Labels, LearnTask
+from ..sources import Context
+from ..sources.raster_env import gdal_name, label
+from ..sources.raster_file import open_dataset, open_named
+from ..sources.raster_place import file_grid, georeference
+from ..sources.vector import VectorReader
+from ..sources.vector_files import find_layers
+from ..sources.vector_place import Bounds, Placement
+from .labels import read_labels, survey_classes
+
+Kind = Literal["polygons", "points", "raster"]
+#: Blocks along the longer side of a label raster's extent, and their least side in pixels: what lies in one block is
+#: drawn together.
+_BLOCKS, _LEAST_SIDE = 20, 8
+_NUMBER = "feature number"
+
+
+@dataclass(frozen=True)
+class Reference:
+    """Labels against one map.
+
+    Attributes:
+        labels: as the job names them.
+        task: what is judged.
+        grid: the map's.
+        classes: the labels' own classes; empty for values.
+        kind: what the labels are.
+        extent: window of the map that the labels' extent covers.
+        reader: the features; None for a raster.
+    """
+
+    labels: Labels
+    task: LearnTask
+    grid: Grid
+    classes: tuple[ClassInfo, ...]
+    kind: Kind
+    extent: Window
+    context: Context
+    reader: VectorReader | None
+
+    @property
+    def title(self) -> str:
+        return self.labels.name or label(self.labels.path)
+
+    @property
+    def block(self) -> int | None:
+        """Side in pixels of the spatial blocks that are drawn together; None where features are."""
+        if self.reader is not None:
+            return None
+        return max(math.ceil(max(self.extent.height, self.extent.width) / _BLOCKS), _LEAST_SIDE)
+
+    def read(self, window: Window) -> tuple[np.ndarray, np.ndarray]:
+        """Labels and groups of a window, which may reach beyond the map.
+
+        Returns:
+            H×W int16 indices of `classes` with -1 where nothing is known, or float32 values with NaN there; and H×W
+            int64 numbers of the feature or block that each pixel belongs to.
+        """
+        part = replace(
+            self.grid,
+            transform=self.grid.window_transform(window),
+            width=window.width,
+            height=window.height,
+        )
+        truth = read_labels(self.labels, self.task, self.classes, part, self.context)
+        return truth.values, self._groups(window, part)
+
+    def polygons(self) -> np.ndarray:
+        """The reference's valid polygons in the map's CRS; none where they are points or a raster."""
+        if self.reader is None or self.kind != "polygons":
+            return np.empty(0, object)
+        shapes = shapely.make_valid(self.reader.read(self.grid.window_bounds(self.extent)).shapes)
+        return shapes[shapely.area(shapes) > 0]
+
+    def _groups(self, window: Window, part: Grid) -> np.ndarray:
+        if self.block is not None:
+            rows = np.arange(window.row, window.row + window.height) // self.block
+            cols = np.arange(window.col, window.col + window.width) // self.block
+            across = self.grid.width // self.block + 2
+            return (rows[:, None] * across + cols[None, :]).astype(np.int64)
+        return self._features(part)
+
+    def _features(self, part: Grid) -> np.ndarray:
+        """Feature numbers; what a feature labels around itself (a disc, a ring) goes to the nearest one, -1 to none."""
+        shapes, numbers = self._shapes(part)
+        if not len(shapes):
+            return np.full((part.height, part.width), -1, np.int64)
+        burned = rasterio.features.rasterize(
+            zip(shapes, range(1, len(shapes) + 1), strict=True),
+            (part.height, part.width),
+            transform=part.transform,
+            dtype="int32",
+        )
+        if not burned.any():
+            return np.full(burned.shape, -1, np.int64)
+        nearest = ndimage.distance_transform_edt(burned == 0, return_distances=False, return_indices=True)
+        return numbers[burned[tuple(nearest)] - 1]
+
+    def _shapes(self, part: Grid) -> tuple[np.ndarray, np.ndarray]:
+        """Geometries of the features that meet a grid, in its CRS, and their numbers."""
+        shapes, numbers = [np.empty(0, object)], [np.empty(0, np.int64)]
+        for rows in self.reader.survey(part.bounds) if self.reader else ():
+            features = self.reader.features(replace(rows, columns={_NUMBER: rows.ids}))
+            shapes.append(features.shapes)
+            numbers.append(features.columns[_NUMBER])
+        return np.concatenate(shapes), np.concatenate(numbers)
+
+
+def open_reference(labels: Labels, task: LearnTask, judged: Grid, title: str, context: Context) -> Reference:
+    """Open the labels and find where on the map they lie.
+
+    Args:
+        judged: the map's grid.
+        title: what the map is called.
+
+    Raises:
+        SourceError: the labels cannot be read.
+        RequestError: they lie outside the map, or hold nothing that the task can use.
+    """
+    classes = () if task in REGRESSIONS else survey_classes([labels], task, (), context.base)
+    reader, kind = None, "raster"
+    if _is_raster(labels, context):
+        extent = _raster_extent(labels, judged, context)
+    else:
+        reader, kind = _open_features(labels, judged, context)
+        extent = reader.extent
+    window = pixels_of(extent, judged) if extent else judged.whole
+    if window.height <= 0 or window.width <= 0:
+        raise RequestError(
+            f"The labels '{labels.name or label(labels.path)}' lie outside the map {title}; check the CRS of both."
+        )
+    return Reference(labels, task, judged, classes, kind, window, context, reader)
+
+
+def pixels_of(bounds: Bounds, grid: Grid) -> Window:
+    """The smallest window of the grid that holds a box of its CRS, one pixel more at each side."""
+    west, south, east, north = bounds
+    corners = [~grid.transform @ (x, y) for x in (west, east) for y in (south, north)]
+    cols, rows = zip(*corners, strict=True)
+    row, col = math.floor(min(rows)) - 1, math.floor(min(cols)) - 1
+    window = Window(row, col, math.ceil(max(rows)) + 1 - row, math.ceil(max(cols)) + 1 - col)
+    return window.clipped(grid.height, grid.width)
+
+
+def _is_raster(labels: Labels, context: Context) -> bool:
+    if labels.field or labels.layer or labels.where:
+        return False
+    try:
+        open_named(gdal_name(labels.path, context.base)).close()
+    except RasterioError:
+        return False
+    return True
+
+
+def _raster_extent(labels: Labels, grid: Grid, context: Context) -> Bounds | None:
+    """The box of a label raster in the map's CRS."""
+    dataset, name = open_dataset(labels.path, context)
+    with dataset:
+        own = file_grid(dataset, georeference(dataset, label(name)))
+    crs = CRS.from_user_input(labels.crs) if labels.crs else own.pyproj_crs
+    return Placement(crs, grid.pyproj_crs).extent(own.bounds)
+
+
+def _open_features(labels: Labels, grid: Grid, context: Context) -> tuple[VectorReader, Kind]:
+    """The labels' features, and what they are."""
+    # `read_labels` tells of a file with several layers.
+    file = find_layers(VectorLayer(labels.path, labels.layer), context.base, frozenset(("polygon", "point")), [])[0]
+    kind = str(pyogrio.read_info(file.path, layer=file.layer)["geometry_type"] or "")
+    file = replace(file, crs=labels.crs or file.crs)
+    reader = VectorReader(file, (), labels.where, False, grid.pyproj_crs, context)
+    return reader, "points" if "Point" in kind else "polygons"
