@@ -42,8 +42,11 @@ class Facts:
     attribution: Sequence[str] = ()
 
     @property
+    def drawn(self) -> str:
+        """What pixels are drawn together in."""
+        return "feature" if self.blocks is None else "block"
+
+    @property
     def grouped(self) -> str:
         """How many groups there are, in words."""
-        if self.blocks is not None:
-            return f"{self.groups:,} block{'s' * (self.groups != 1)}"
-        return f"{self.groups:,} feature{'s' * (self.groups != 1)}"
+        return f"{self.groups:,} {self.drawn}{'s' * (self.groups != 1)}"

@@ -37,7 +37,7 @@ def evaluation_html(figures: Mapping[str, Any], facts: Facts, plot: bytes) -> by
         _headline(figures) if is_classes else _values(figures, facts.units),
         _picture(plot, is_classes),
         *((_section("Classes", _classes(figures)), _section("Confusion", _confusion(figures))) if is_classes else ()),
-        _section("Areas", _areas(figures)) if is_classes else "",
+        _section("Areas", _areas(figures, facts.drawn)) if is_classes else "",
         _section("Fields", _fields(figures)) if "boundary_f1" in figures else "",
         _section("How to read this", _listed(caveats(figures, facts))),
         _section("Notes", _listed(facts.warnings)),
@@ -132,8 +132,8 @@ def _confusion(figures: Mapping[str, Any]) -> str:
     )
 
 
-def _areas(figures: Mapping[str, Any]) -> str:
-    heads = ("Class", "Mapped, ha", "Error-adjusted, ha", "± 95 %, ha", "95 % by group, ha", "Producer's accuracy")
+def _areas(figures: Mapping[str, Any], drawn: str) -> str:
+    heads = ("Class", "Mapped, ha", "Error-adjusted, ha", "± 95 %, ha", f"95 % by {drawn}, ha", "Producer's accuracy")
     rows = []
     for row in figures["classes"]:
         producers = _percent(row["producers_of_area"])
@@ -156,7 +156,7 @@ def _areas(figures: Mapping[str, Any]) -> str:
             f"{_percent(figures['accuracy_of_area_margin'])}"
         )
         by_group = _range(figures["accuracy_of_area_interval"])
-        whole += f" ({by_group} by group).</p>" if by_group else ".</p>"
+        whole += f" ({by_group} by {drawn}).</p>" if by_group else ".</p>"
     return whole + _table(heads, rows)
 
 
@@ -247,7 +247,7 @@ def _range(interval: Sequence[float] | None) -> str:
 
 
 def _span(interval: Sequence[float] | None, form: str) -> str:
-    return f"{interval[0]:{form}} – {interval[1]:{form}}" if interval else ""
+    return f"{interval[0]:{form}} to {interval[1]:{form}}" if interval else ""
 
 
 def _count(value: float) -> str:

@@ -44,14 +44,14 @@ def value_plot(judgement: ValueJudgement, units: str) -> bytes:
         both = np.concatenate([true, found])
         low, high = (float(both.min()), float(both.max())) if both.size else (0.0, 1.0)
         low, high = (low, high) if high > low else (low - 0.5, high + 0.5)
-        drawn = axes.hexbin(
-            true, found, gridsize=45, extent=(low, high, low, high), mincnt=1, bins="log", cmap="viridis"
-        )
-        figure.colorbar(drawn, ax=axes, label="pixels of the plot")
+        bounds = (low, high, low, high)
+        drawn = axes.hexbin(true, found, gridsize=45, extent=bounds, mincnt=1, bins="log", cmap="viridis")
+        bar = figure.colorbar(drawn, ax=axes, label="pixels", shrink=0.8)
+        bar.ax.yaxis.set_major_formatter(matplotlib.ticker.StrMethodFormatter("{x:,.0f}"))
         axes.plot([low, high], [low, high], color="#1d2329", lw=1, ls="--", label="map = labels")
         unit = f" ({units})" if units else ""
         axes.set(xlabel=f"labels{unit}", ylabel=f"map{unit}", xlim=(low, high), ylim=(low, high), aspect="equal")
-        axes.legend(loc="upper left", frameon=False)
+        axes.legend(loc="upper left", framealpha=0.9, edgecolor="none")
         return _png(figure)
 
 
@@ -79,7 +79,7 @@ def _areas(axes: Axes, judgement: ClassJudgement) -> None:
     known = np.nan_to_num(estimates.areas)
     axes.barh(
         places + 0.2, known, 0.36, color=colors, edgecolor="#1d2329", linewidth=0.5, label="error-adjusted, with 95 %",
-        xerr=np.nan_to_num(estimates.area_margins), error_kw={"lw": 1, "capsize": 2, "ecolor": "#1d2329"},
+        xerr=_errors(judgement), error_kw={"lw": 1, "capsize": 2, "ecolor": "#1d2329"},
     )  # fmt: skip
     axes.set_yticks(places, names)
     axes.invert_yaxis()
@@ -92,6 +92,17 @@ def _areas(axes: Axes, judgement: ClassJudgement) -> None:
     axes.legend(frameon=False, fontsize=8)
     for side in ("top", "right"):
         axes.spines[side].set_visible(False)
+
+
+def _errors(judgement: ClassJudgement) -> np.ndarray:
+    """2×K: how far the areas' 95 % reach down and up, by drawing whole groups where there are enough of them."""
+    areas, margins = judgement.estimates.areas, judgement.estimates.area_margins
+    reach = np.stack([margins, margins])
+    for position, area in enumerate(areas):
+        interval = judgement.intervals.get(f"area_{position}")
+        if interval is not None:
+            reach[:, position] = max(area - interval.low, 0), max(interval.high - area, 0)
+    return np.nan_to_num(reach)
 
 
 def _names(judgement: ClassJudgement) -> list[str]:

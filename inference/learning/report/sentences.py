@@ -20,7 +20,7 @@ def caveats(figures: Mapping[str, Any], facts: Facts) -> Iterator[str]:
             "too narrow: the map may be worse where nobody labelled."
         )
     if "classes" in figures:
-        yield from _classes(figures)
+        yield from _classes(figures, facts.drawn)
     else:
         yield "R² is over all labelled pixels at once: the share of the labels' variance that the map explains."
     if "boundary_f1" in figures:
@@ -32,7 +32,7 @@ def _groups(facts: Facts, interval: object) -> Iterator[str]:
     if not interval:
         yield (
             f"With {facts.grouped} no 95 % interval of accuracy can be told: pixels of one "
-            f"{'block' if facts.blocks is not None else 'feature'} are alike, and few were seen."
+            f"{facts.drawn} are alike, and few were seen."
         )
         return
     if facts.blocks is not None:
@@ -49,7 +49,7 @@ def _groups(facts: Facts, interval: object) -> Iterator[str]:
         yield f"{facts.grouped[:1].upper()}{facts.grouped[1:]} are few: the ranges themselves are rough."
 
 
-def _classes(figures: Mapping[str, Any]) -> Iterator[str]:
+def _classes(figures: Mapping[str, Any], drawn: str) -> Iterator[str]:
     yield (
         "User's accuracy: of what is mapped as a class, how much is it. Producer's accuracy: of what is a class, how "
         "much is mapped as it."
@@ -57,7 +57,7 @@ def _classes(figures: Mapping[str, Any]) -> Iterator[str]:
     yield (
         "Error-adjusted areas follow the stratified estimator of Olofsson et al. (2014, Remote Sensing of Environment "
         "148, 42–57): each mapped class is a stratum, and its labelled pixels stand for it. Their ± takes every pixel "
-        "for an independent sample; “by group” draws whole groups instead."
+        f"for an independent sample; “by {drawn}” draws whole {drawn}s instead."
     )
     missing = [row["name"] for row in figures["classes"] if row["users_margin"] is None and row["mapped_ha"] > 0]
     if missing:
