@@ -82,6 +82,8 @@ class ClassJudgement:
     @cached_property
     def _tables(self) -> dict[str, np.ndarray]:
         estimates = self.estimates
+        # A class that nobody labelled is no class of no area.
+        labelled = self.counts.sum(1) > 0
         return {
             "labelled_pixels": self.counts.sum(1),
             "mapped_pixels": self.mapped_pixels,
@@ -93,8 +95,8 @@ class ClassJudgement:
             "producers": producers_accuracy(self.counts),
             "producers_of_area": estimates.producers,
             "producers_of_area_margin": estimates.producers_margins,
-            "area_ha": estimates.areas,
-            "area_margin_ha": estimates.area_margins,
+            "area_ha": np.where(labelled, estimates.areas, np.nan),
+            "area_margin_ha": np.where(labelled, estimates.area_margins, np.nan),
         }
 
     def _class(self, position: int) -> dict[str, Any]:
@@ -103,6 +105,8 @@ class ClassJudgement:
         row |= {name: values[position].item() for name, values in self._tables.items()}
         for name, drawn in (("iou", "iou"), ("f1", "f1"), ("area", "area")):
             row[f"{name}_interval"] = self.intervals.get(f"{drawn}_{position}")
+        if row["labelled_pixels"] == 0:
+            row["area_interval"] = None
         return row
 
     def _drawn(self, counts: np.ndarray) -> dict[str, float]:

@@ -59,6 +59,12 @@ def _classes(figures: Mapping[str, Any], drawn: str) -> Iterator[str]:
         "148, 42–57): each mapped class is a stratum, and its labelled pixels stand for it. Their ± takes every pixel "
         f"for an independent sample; “by {drawn}” draws whole {drawn}s instead."
     )
+    unlabelled = [row["name"] for row in figures["classes"] if not row["labelled_pixels"]]
+    if unlabelled:
+        yield (
+            f"No label is of {', '.join(unlabelled)}: all figures are estimated as if there were none of it on the "
+            "ground."
+        )
     missing = [row["name"] for row in figures["classes"] if row["users_margin"] is None and row["mapped_ha"] > 0]
     if missing:
         yield (

@@ -87,3 +87,13 @@ def test_what_is_no_number_is_null_in_json() -> None:
         "b": 1.5,
         "c": [2, None],
     }
+
+
+def test_a_class_that_nobody_labelled_has_no_area_rather_than_none() -> None:
+    legend = Legend((ClassInfo(1, "water"), ClassInfo(2, "tree")), {1: 0, 2: 1}, np.array([0, -1]), ())
+    one = np.array([[8, 2], [0, 0]])
+    judged = ClassJudgement(legend, one * 10, np.repeat(one[None], 10, 0), np.array([5, 5]), np.array([5.0, 5.0]))
+    water, tree = plain(judged.figures())["classes"]
+    assert water["area_ha"] == pytest.approx(10)
+    assert (tree["area_ha"], tree["area_margin_ha"], tree["area_interval"]) == (None, None, None)
+    assert "No label is of tree" in page(judged, facts())
