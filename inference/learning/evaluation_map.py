@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-import xml.etree.ElementTree as ElementTree
-from collections.abc import Iterable
+import re
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
+from html import unescape
 from pathlib import Path
 
 import numpy as np
@@ -26,6 +27,9 @@ from ..sources.raster_place import georeference, wkt
 
 #: Values that a class raster may have; more is a raster of measurements.
 MOST_CLASSES = 1000
+_CATEGORY = re.compile(r"<Category>(.*?)</Category>|<Category\s*/>", re.DOTALL)
+#: Values that span no more than this are counted without being sorted.
+_NARROW = 1 << 16
 
 
 @dataclass(frozen=True)
@@ -174,10 +178,7 @@ def survey_values(judged: JudgedMap, windows: Iterable[Window]) -> dict[int, Map
     for window in windows:
         values, valid = judged.classes(window)
         by_row, run = areas.pixels(window)
-        present, position = np.unique(values[valid], return_inverse=True)
-        pixels = np.bincount(position, minlength=len(present))
-        covered = np.bincount(position, weights=by_row[:, run][valid], minlength=len(present))
-        for value, count, area in zip(present, pixels, covered, strict=True):
+        for value, count, area in _sums(values[valid], by_row[:, run][valid]):
             mapped = found.setdefault(int(value), Mapped())
             mapped.pixels += int(count)
             mapped.area += float(area)
@@ -189,6 +190,20 @@ def survey_values(judged: JudgedMap, windows: Iterable[Window]) -> dict[int, Map
     if not found:
         raise RequestError(f"{judged.title} has no pixel with a value; choose another map or band.")
     return found
+
+
+def _sums(values: np.ndarray, areas: np.ndarray) -> Iterator[tuple[int, int, float]]:
+    """Each value that there is, its pixels and the sum of their areas."""
+    if not values.size:
+        return
+    low = int(values.min())
+    if int(values.max()) - low < _NARROW:
+        present, position = None, values - low
+    else:
+        present, position = np.unique(values, return_inverse=True)
+    pixels, covered = np.bincount(position), np.bincount(position, weights=areas)
+    for at in np.flatnonzero(pixels):
+        yield int(present[at]) if present is not None else low + int(at), int(pixels[at]), float(covered[at])
 
 
 def _made(path: Path) -> RunRecord | None:
@@ -216,12 +231,11 @@ def _category_names(dataset: DatasetReader, band: int) -> tuple[ClassInfo, ...]:
     """Names that the raster gives its values, read from GDAL's virtual copy: rasterio has no word for them."""
     with rasterio.MemoryFile(ext=".vrt") as memory:
         rasterio.shutil.copy(dataset, memory.name, driver="VRT")
-        root = ElementTree.fromstring(memory.read())
-    for element in root.iter("VRTRasterBand"):
-        if element.get("band") == str(band):
-            names = [(one.text or "").strip() for one in element.iterfind("CategoryNames/Category")]
-            return tuple(ClassInfo(value, name) for value, name in enumerate(names) if name)
-    return ()
+        text = memory.read().decode("utf-8", "replace")
+    own = next((part for part in text.split("<VRTRasterBand ") if f'band="{band}"' in part.partition(">")[0]), "")
+    listed = re.search(r"<CategoryNames>(.*?)</CategoryNames>", own, re.DOTALL)
+    names = _CATEGORY.findall(listed[1]) if listed else []
+    return tuple(ClassInfo(value, unescape(name).strip()) for value, name in enumerate(names) if name.strip())
 
 
 def _laid_in(values: np.ndarray, at: Window) -> np.ndarray:
