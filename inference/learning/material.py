@@ -15,7 +15,7 @@ from ..errors import RequestError
 from ..learnjob import Place
 from ..voice import Voice
 from .coarse import prior_slot
-from .labels import survey_classes
+from .labels import survey_classes, title_of
 from .scene import Scene, read_scene, read_slot
 from .slots import default_slots, slots_of, with_offsets
 
@@ -86,7 +86,18 @@ def gather(wanted: Wanted, places: Sequence[Place], base: Path, folder: Path, vo
     slots = with_offsets(tuple(slot for slot in slots if slot.role not in ("prior", "location")))
     classes = survey_classes([place.labels for place in places], wanted.task, wanted.classes, base)
     scenes = tuple(read_scene(place, slots, classes, wanted.task, wanted.gsd, base, folder, voice) for place in places)
+    _refuse_unlabelled(classes, scenes, places)
     return Material(wanted, tuple(places), slots, classes, scenes, base, folder)
+
+
+def _refuse_unlabelled(classes: tuple[ClassInfo, ...], scenes: Sequence[Scene], places: Sequence[Place]) -> None:
+    """A class that nobody labelled cannot be learned."""
+    for index, info in enumerate(classes):
+        if not any((scene.truth == index).any() for scene in scenes):
+            title = title_of(places[0].labels)
+            raise RequestError(
+                f"The class '{info.name}' has no label in '{title}'; label it, or take it out of the classes."
+            )
 
 
 def seen_by(

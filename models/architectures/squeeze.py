@@ -11,7 +11,8 @@ from .fcn import FCN
 class Squeezed(nn.Module):
     """A network behind a small FCN that squeezes what is no imagery (learned compression of arXiv 2507.13385).
 
-    The FCN's channels stand behind the imagery's in the network's input, and both are trained end to end.
+    The FCN's channels stand behind the imagery's in the network's input, and both are trained end to end. The paper tells
+    its five layers and not their width, which is 32 here.
 
     Args:
         channels: channels of the stack.
@@ -25,7 +26,7 @@ class Squeezed(nn.Module):
         rest = [index for index in range(channels) if index not in extra]
         self.register_buffer("extra", torch.tensor(sorted(extra)), persistent=False)
         self.register_buffer("imagery", torch.tensor(rest, dtype=torch.long), persistent=False)
-        self.squeeze = FCN(len(extra), squeeze)
+        self.squeeze = FCN(len(extra), squeeze, width=32)
         self.network = network
 
     @property

@@ -29,12 +29,12 @@ from fusion_mapper.models.simulation.write import write_scene  # noqa: E402
 
 TABLES = ROOT / "docs" / "experiments"
 #: Region, side in pixels of 1 m and seed of each place. The regions are the simulator's first three, not chosen ones.
-TRAIN = {"region 0": (0, 1536, 1)}
-UNSEEN = {"region 1": (1, 1024, 1), "region 2": (2, 1024, 1)}
+TRAIN = {"region 0": (0, 1024, 1)}
+UNSEEN = {"region 1": (1, 768, 1), "region 2": (2, 768, 1)}
 FRACTIONS = [1.0, 0.35, 0.1, 0.05, 0.02]
 SEEDS = [1, 2, 3, 4, 5]
-#: Every training has the same number of steps, whatever its labels: 240 batches of 8 chips of 64 pixels.
-TRAINING = {"epochs": 6, "steps": 40, "batch": 8, "chip": 64, "patience": 0, "dropout": 0.1, "threads": 1}
+#: Every training has the same number of steps, whatever its labels: 200 batches of 8 chips of 64 pixels.
+TRAINING = {"epochs": 5, "steps": 40, "batch": 8, "chip": 64, "patience": 0, "dropout": 0.1, "threads": 1}
 NETWORK = {"patch": 8, "degree": 10}
 CLASSES = [
     {"value": value, "name": name, "color": color}

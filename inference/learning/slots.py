@@ -1,0 +1,101 @@
+"""The slots of a model that is to be trained, where its job names none: made from the layers themselves."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import replace
+from pathlib import Path
+
+from rasterio.enums import ColorInterp
+
+from ...models.card import Channel, Slot
+from ...models.training.recipes import dem_slot, osm_slot
+from ...models.trainplan import Strategy
+from ..errors import RequestError
+from ..job import Source
+from ..learnjob import Place
+from ..sources import Context
+from ..sources.raster_file import open_dataset
+from ..sources.raster_grid import native_grid
+
+#: Pixels from this size in metres are wider than most roads.
+_COARSE = 3.0
+#: Radius in metres of the topographic position, on fine and on coarse pixels.
+_NEAR, _FAR = 100.0, 300.0
+_COLOURS = {ColorInterp.red: "red", ColorInterp.green: "green", ColorInterp.blue: "blue", ColorInterp.gray: "grey"}
+_WAVELENGTHS = {"red": 0.665, "green": 0.56, "blue": 0.49, "nir": 0.842}
+#: Strategies that look at imagery alone; what else they know comes in by other ways.
+_IMAGERY_ONLY = ("imagery", "vit", "token-fuse", "token-control")
+
+
+def default_slots(place: Place, base: Path, gsd: float | None) -> tuple[Slot, ...]:
+    """Slots for the place's sources, by their names: ``imagery``, ``osm``, ``dem``, and further rasters by their own.
+
+    Imagery is required and its channels are its bands, by description or colour. OpenStreetMap and elevation have the
+    channels of the starter models; they and further rasters may be missing. A source named ``prior`` gets no slot here.
+
+    Raises:
+        RequestError: there is no imagery.
+        SourceError: a raster cannot be opened.
+    """
+    if "imagery" not in place.sources:
+        raise RequestError(f"The place '{place.name}' has no imagery to learn from; give sources.imagery.")
+    context = Context(base, base, lambda _sentence: None)
+    own = native_grid(place.sources["imagery"], context).mean_gsd
+    pixel = gsd or own
+    slots = [_imagery(place.sources["imagery"], own, context)]
+    if "osm" in place.sources:
+        slots.append(osm_slot(0, pixel >= _COARSE, pixel >= _COARSE))
+    if "dem" in place.sources:
+        slots.append(dem_slot(0, _FAR if pixel >= _COARSE else _NEAR))
+    for name, source in place.sources.items():
+        if name not in ("imagery", "osm", "dem", "prior"):
+            channels = tuple(Channel(band) for band in _band_names(source, context))
+            slots.append(Slot(name, "raster", channels, "input", missing="fill", description=f"the layer '{name}'"))
+    return with_offsets(slots)
+
+
+def slots_of(strategy: Strategy, slots: tuple[Slot, ...]) -> tuple[Slot, ...]:
+    """What a strategy stacks of them (a prior or a location is added later); offsets are those of the whole stack."""
+    if strategy in _IMAGERY_ONLY or strategy == "proc-stack":
+        return tuple(slot for slot in slots if slot.role == "imagery")
+    return tuple(slot for slot in slots if slot.role not in ("prior", "location"))
+
+
+def with_offsets(slots: Iterable[Slot]) -> tuple[Slot, ...]:
+    """The slots one after the other in one input, without a hole."""
+    laid, first = [], 0
+    for slot in slots:
+        laid.append(replace(slot, offset=first))
+        first += slot.width
+    return tuple(laid)
+
+
+def _imagery(source: Source, gsd: float, context: Context) -> Slot:
+    names = _band_names(source, context)
+    channels = tuple(Channel(name, wavelength=_WAVELENGTHS.get(name)) for name in names)
+    text = f"imagery: {', '.join(names)}"
+    return Slot("imagery", "imagery", channels, "input", gsd=float(f"{gsd:.4g}"), description=text)
+
+
+def _band_names(source: Source, context: Context) -> list[str]:
+    """One name a channel, no name twice."""
+    files = [(file.path, file.bands) for file in source.stack]
+    if not files:
+        files = [(source.path or source.mosaic[0], source.bands)]
+    names: list[str] = []
+    for path, bands in files:
+        names += _names_in(path, bands, context)
+    return [name if names.count(name) == 1 else f"{name} {place}" for place, name in enumerate(names, start=1)]
+
+
+def _names_in(path: str, bands: tuple[int, ...], context: Context) -> list[str]:
+    dataset, _ = open_dataset(path, context)
+    with dataset:
+        colours = dataset.colorinterp
+        chosen = bands or tuple(band for band in dataset.indexes if colours[band - 1] != ColorInterp.alpha)
+        return [
+            (dataset.descriptions[band - 1] or _COLOURS.get(colours[band - 1]) or f"band {band}").strip()
+            for band in chosen
+            if band <= dataset.count
+        ]
