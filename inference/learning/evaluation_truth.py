@@ -3,15 +3,15 @@
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass, replace
+import re
+from dataclasses import dataclass, field, replace
+from functools import cached_property
 from typing import Literal
 
 import numpy as np
 import pyogrio
 import rasterio.features
 import shapely
-from pyproj import CRS
-from rasterio.errors import RasterioError
 from scipy import ndimage
 
 from ...models.accuracy.summary import REGRESSIONS
@@ -21,12 +21,13 @@ from ..grid import Grid, Window
 from ..job import VectorLayer
 from ..learnjob import Labels, LearnTask
 from ..sources import Context
-from ..sources.raster_env import gdal_name, label
-from ..sources.raster_file import open_dataset, open_named
+from ..sources.raster_env import label
+from ..sources.raster_file import open_dataset
 from ..sources.raster_place import file_grid, georeference
 from ..sources.vector import VectorReader
 from ..sources.vector_files import find_layers
 from ..sources.vector_place import Bounds, Placement
+from . import label_rasters
 from .labels import read_labels, survey_classes
 
 Kind = Literal["polygons", "points", "raster"]
@@ -34,6 +35,13 @@ Kind = Literal["polygons", "points", "raster"]
 #: drawn together.
 _BLOCKS, _LEAST_SIDE = 20, 8
 _NUMBER = "feature number"
+#: Pixels of labels that are read at once and kept; beyond it they are read window by window.
+_AT_ONCE = 4096**2
+#: Pixels around the labels' extent that are read with it: boundaries are looked for beyond a window's edge.
+_MARGIN = 16
+_NUMBERS = re.compile(r"[\d.,]+")
+#: How far fields are labelled around themselves where nothing tells the width of their boundary: pixels.
+_RING = 8
 
 
 @dataclass(frozen=True)
@@ -48,6 +56,7 @@ class Reference:
         kind: what the labels are.
         extent: window of the map that the labels' extent covers.
         reader: the features; None for a raster.
+        told: what the labels' reader said, without its numbers: each kind of sentence is passed on once.
     """
 
     labels: Labels
@@ -58,6 +67,7 @@ class Reference:
     extent: Window
     context: Context
     reader: VectorReader | None
+    told: set[str] = field(default_factory=set)
 
     @property
     def title(self) -> str:
@@ -77,14 +87,40 @@ class Reference:
             H×W int16 indices of `classes` with -1 where nothing is known, or float32 values with NaN there; and H×W
             int64 numbers of the feature or block that each pixel belongs to.
         """
-        part = replace(
-            self.grid,
-            transform=self.grid.window_transform(window),
-            width=window.width,
-            height=window.height,
-        )
-        truth = read_labels(self.labels, self.task, self.classes, part, self.context)
-        return truth.values, self._groups(window, part)
+        values = self._values(window)
+        known = np.isfinite(values) if self.task in REGRESSIONS else values >= 0
+        return values, self._groups(window, known)
+
+    def _values(self, window: Window) -> np.ndarray:
+        around = self.extent.grown(_MARGIN)
+        if around.height * around.width > _AT_ONCE:
+            return self._labels(window, "counted in one part of the map; others may have more")
+        values = np.full((window.height, window.width), np.nan if self.task in REGRESSIONS else -1, self._whole.dtype)
+        row, col = max(window.row, around.row), max(window.col, around.col)
+        bottom = min(window.row + window.height, around.row + around.height)
+        right = min(window.col + window.width, around.col + around.width)
+        if bottom > row and right > col:
+            both = Window(row, col, bottom - row, right - col)
+            values[both.within(window)] = self._whole[both.within(around)]
+        return values
+
+    @cached_property
+    def _whole(self) -> np.ndarray:
+        return self._labels(self.extent.grown(_MARGIN))
+
+    def _labels(self, window: Window, remark: str = "") -> np.ndarray:
+        truth = read_labels(self.labels, self.task, self.classes, self._part(window), self.context)
+        for sentence in truth.warnings:
+            kind = _NUMBERS.sub("", sentence)
+            if kind not in self.told:
+                self.told.add(kind)
+                self.context.warn(f"{sentence.removesuffix('.')} ({remark})." if remark else sentence)
+        return truth.values
+
+    def _part(self, window: Window) -> Grid:
+        """The map's grid on a window."""
+        placed = self.grid.window_transform(window)
+        return replace(self.grid, transform=placed, width=window.width, height=window.height)
 
     def polygons(self) -> np.ndarray:
         """The reference's valid polygons in the map's CRS; none where they are points or a raster."""
@@ -93,15 +129,15 @@ class Reference:
         shapes = shapely.make_valid(self.reader.read(self.grid.window_bounds(self.extent)).shapes)
         return shapes[shapely.area(shapes) > 0]
 
-    def _groups(self, window: Window, part: Grid) -> np.ndarray:
+    def _groups(self, window: Window, known: np.ndarray) -> np.ndarray:
         if self.block is not None:
             rows = np.arange(window.row, window.row + window.height) // self.block
             cols = np.arange(window.col, window.col + window.width) // self.block
             across = self.grid.width // self.block + 2
             return (rows[:, None] * across + cols[None, :]).astype(np.int64)
-        return self._features(part)
+        return self._features(self._part(window), known)
 
-    def _features(self, part: Grid) -> np.ndarray:
+    def _features(self, part: Grid, known: np.ndarray) -> np.ndarray:
         """Feature numbers; what a feature labels around itself (a disc, a ring) goes to the nearest one, -1 to none."""
         shapes, numbers = self._shapes(part)
         if not len(shapes):
@@ -114,6 +150,8 @@ class Reference:
         )
         if not burned.any():
             return np.full(burned.shape, -1, np.int64)
+        if not (known & (burned == 0)).any():
+            return numbers[burned - 1]
         nearest = ndimage.distance_transform_edt(burned == 0, return_distances=False, return_indices=True)
         return numbers[burned[tuple(nearest)] - 1]
 
@@ -140,7 +178,7 @@ def open_reference(labels: Labels, task: LearnTask, judged: Grid, title: str, co
     """
     classes = () if task in REGRESSIONS else survey_classes([labels], task, (), context.base)
     reader, kind = None, "raster"
-    if _is_raster(labels, context):
+    if label_rasters.is_raster(labels, context.base):
         extent = _raster_extent(labels, judged, context)
     else:
         reader, kind = _open_features(labels, judged, context)
@@ -150,6 +188,8 @@ def open_reference(labels: Labels, task: LearnTask, judged: Grid, title: str, co
         raise RequestError(
             f"The labels '{labels.name or label(labels.path)}' lie outside the map {title}; check the CRS of both."
         )
+    around = 0 if reader is None else _reach(labels, task, judged)
+    window = window.grown(around).clipped(judged.height, judged.width)
     return Reference(labels, task, judged, classes, kind, window, context, reader)
 
 
@@ -163,14 +203,10 @@ def pixels_of(bounds: Bounds, grid: Grid) -> Window:
     return window.clipped(grid.height, grid.width)
 
 
-def _is_raster(labels: Labels, context: Context) -> bool:
-    if labels.field or labels.layer or labels.where:
-        return False
-    try:
-        open_named(gdal_name(labels.path, context.base)).close()
-    except RasterioError:
-        return False
-    return True
+def _reach(labels: Labels, task: LearnTask, grid: Grid) -> int:
+    """Pixels that features label around themselves: the disc of a point, the ring of background around a parcel."""
+    pixels = math.ceil((labels.width or 0) / grid.mean_gsd)
+    return (4 * pixels or _RING) if task == "field-boundaries" else pixels
 
 
 def _raster_extent(labels: Labels, grid: Grid, context: Context) -> Bounds | None:
@@ -178,8 +214,7 @@ def _raster_extent(labels: Labels, grid: Grid, context: Context) -> Bounds | Non
     dataset, name = open_dataset(labels.path, context)
     with dataset:
         own = file_grid(dataset, georeference(dataset, label(name)))
-    crs = CRS.from_user_input(labels.crs) if labels.crs else own.pyproj_crs
-    return Placement(crs, grid.pyproj_crs).extent(own.bounds)
+    return Placement(own.pyproj_crs, grid.pyproj_crs).extent(own.bounds)
 
 
 def _open_features(labels: Labels, grid: Grid, context: Context) -> tuple[VectorReader, Kind]:
