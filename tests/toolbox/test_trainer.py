@@ -7,7 +7,7 @@ import sys
 from pathlib import Path
 
 import pytest
-from fusion_mapper.inference.events import Epoch, Result, to_line
+from fusion_mapper.inference.events import Epoch, Progress, Result, to_line
 from fusion_mapper.inference.learnjob import CompareJob, LearnJob, to_dict
 from fusion_mapper.toolbox import settings
 from fusion_mapper.toolbox.algorithms.base import EventFeedback, FeedbackListener
@@ -118,6 +118,14 @@ def test_an_epoch_is_told_as_it_is_in_words_and_as_a_share_of_the_work(qgis_app)
     assert feedback.events == [epoch]
     assert feedback.words == ["Epoch 5 of 10: loss 0.412, mIoU 0.731 (best), 42 s left"]
     assert feedback.progress() == pytest.approx(52.5)
+
+
+def test_reading_comes_before_the_epochs_whatever_is_read(qgis_app):
+    feedback = Plain()
+    for done in (0, 1):
+        hearer(FeedbackListener(feedback), TRAINING)(Progress(done, 1, "reading imagery"))
+    assert feedback.words == ["Reading imagery"] * 2
+    assert feedback.progress() == 10
 
 
 def test_one_training_of_many_moves_no_bar_by_itself(qgis_app):

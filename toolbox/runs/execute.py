@@ -35,6 +35,7 @@ class Course:
     """The share of the progress bar that each part of the engine's work has, from and to, in percent."""
 
     stages: Mapping[str, Span]
+    """By the first word of a stage: "reading imagery" and "reading dem" are both reading."""
     after: Span
     """Of all stages that are not named."""
     epochs: Optional[Span] = None
@@ -155,7 +156,8 @@ def hearer(listener: Listener, course: Course = MAPPING) -> Callable[[Event], No
         nonlocal percent
         listener.heard(event)
         if isinstance(event, Progress):
-            percent = _share(course.stages.get(event.stage, course.after), event.done, event.total)
+            span = course.stages.get(event.stage.partition(" ")[0], course.after)
+            percent = _share(span, event.done, event.total)
             listener.progress(percent, _stage_text(event))
         elif isinstance(event, Epoch):
             percent = _share(course.epochs, event.index, event.total) if course.epochs else percent
