@@ -69,5 +69,5 @@ def _check(blueprint: Blueprint) -> None:
         raise RequestError("Learned compression needs layers beside the imagery, and there are none in the stack.")
     if len(set(blueprint.extra)) == blueprint.channels:
         raise RequestError("Learned compression needs imagery beside the layers that it squeezes.")
-    if not 1 <= blueprint.squeeze:
+    if blueprint.squeeze < 1:
         raise RequestError(f"network.squeeze must be at least 1, not {blueprint.squeeze}.")

@@ -10,6 +10,7 @@ from torch import Tensor, nn
 
 #: Longitudes are split into multiples of 1/16° and a rest: a multiple m ≤ 2¹² of the first part is exact in float32.
 _PARTS = 16.0
+_RADIANS = math.pi / 180.0
 
 
 class SphericalHarmonics(nn.Module):
@@ -51,8 +52,8 @@ class SphericalHarmonics(nn.Module):
 
     def _legendre(self, latitude: Tensor) -> Tensor:
         """Normalised Legendre functions N×L×L by n and m; entries with n + m ≥ L are not part of the basis."""
-        north = torch.deg2rad(latitude.abs())
-        from_pole = torch.deg2rad(90.0 - latitude.abs())
+        north = _RADIANS * latitude.abs()
+        from_pole = _RADIANS * (90.0 - latitude.abs())
         polar = latitude.abs() > 45.0
         t = torch.where(polar, 2.0 * torch.sin(from_pole / 2.0) ** 2, 1.0 - torch.sin(north))
         m = self.orders
@@ -75,7 +76,7 @@ class SphericalHarmonics(nn.Module):
         coarse = torch.round(longitude * _PARTS) / _PARTS
         turned = self.orders * coarse
         turned = turned - 360.0 * torch.round(turned / 360.0)
-        return torch.deg2rad(turned + self.orders * (longitude - coarse))
+        return _RADIANS * (turned + self.orders * (longitude - coarse))
 
 
 def _norm(degree: int) -> np.ndarray:
@@ -93,6 +94,6 @@ def _norm(degree: int) -> np.ndarray:
 
 def _order(degree: int) -> tuple[np.ndarray, np.ndarray]:
     """For each value of the basis its entry in the flattened table by n and absolute m, and whether m is negative."""
-    orders = [(l, m) for l in range(degree) for m in range(-l, l + 1)]
-    entries = [(l - abs(m)) * degree + abs(m) for l, m in orders]
+    orders = [(row, m) for row in range(degree) for m in range(-row, row + 1)]
+    entries = [(row - abs(m)) * degree + abs(m) for row, m in orders]
     return np.array(entries, np.int64), np.array([m < 0 for _, m in orders])

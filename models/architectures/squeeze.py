@@ -11,8 +11,8 @@ from .fcn import FCN
 class Squeezed(nn.Module):
     """A network behind a small FCN that squeezes what is no imagery (learned compression of arXiv 2507.13385).
 
-    The FCN's channels stand behind the imagery's in the network's input, and both are trained end to end. The paper tells
-    its five layers and not their width, which is 32 here.
+    The FCN's channels stand behind the imagery's in the network's input, and both are trained end to end. The paper
+    tells its five layers and not their width, which is 32 here.
 
     Args:
         channels: channels of the stack.

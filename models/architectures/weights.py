@@ -40,11 +40,17 @@ def read_checkpoint(path: Path) -> dict[str, Any]:
     return data
 
 
-def load_weights(network: nn.Module, path: Path, what: str) -> None:
+def load_weights(network: nn.Module, path: Path, what: str, sized: tuple[str, ...] = ()) -> None:
     """Put a file's state dict into a network; what the file has beyond it (a classifier) is left out.
 
     A convolution that takes three channels in the file, and others in the network, repeats its weights over them,
     scaled so that the sum stays the same, as segmentation-models-pytorch and timm do.
+
+    Args:
+        network: gets the weights.
+        path: of torch or safetensors.
+        what: the network in words.
+        sized: beginnings of the names that depend on a tile's size; of another size they stay as they are.
 
     Raises:
         RequestError: the file cannot be read, or lacks some of the network's weights, or has them in other shapes.
@@ -59,6 +65,9 @@ def load_weights(network: nn.Module, path: Path, what: str) -> None:
         )
     fitted = {name: _to_channels(found[name], value) for name, value in wanted.items()}
     wrong = [name for name, value in wanted.items() if fitted[name].shape != value.shape]
+    for name in [name for name in wrong if name.startswith(sized)] if sized else ():
+        wrong.remove(name)
+        del fitted[name]
     if wrong:
         shapes = f"{tuple(found[wrong[0]].shape)}, not {tuple(wanted[wrong[0]].shape)}"
         raise RequestError(f"{path} does not fit {what}: its '{wrong[0]}' has the shape {shapes}.")
