@@ -49,6 +49,11 @@ class ClassJudgement:
         """Of the whole map, in hectares."""
         return estimate_areas(self.counts, self.mapped_ha)
 
+    @property
+    def estimable(self) -> bool:
+        """Whether areas can be told: what is mapped as a class that nobody labelled was only seen where it is wrong."""
+        return not self.mapped_pixels[self.counts.sum(1) == 0].any()
+
     @cached_property
     def intervals(self) -> dict[str, Interval]:
         """95 % intervals by drawing whole groups; see `_drawn` for the names."""
@@ -62,8 +67,7 @@ class ClassJudgement:
         return class_color(self.legend.classes[position], position)
 
     def figures(self) -> dict[str, Any]:
-        estimates = self.estimates
-        return {
+        figures = {
             "accuracy": accuracy(self.counts),
             "accuracy_interval": self.intervals.get("accuracy"),
             "miou": mean_iou(self.counts),
@@ -72,18 +76,30 @@ class ClassJudgement:
             "f1_interval": self.intervals.get("f1"),
             "kappa": kappa(self.counts),
             "n": int(self.counts.sum()),
-            "accuracy_of_area": estimates.overall,
-            "accuracy_of_area_margin": estimates.overall_margin,
-            "accuracy_of_area_interval": self.intervals.get("overall"),
+            "accuracy_of_area": None,
+            "accuracy_of_area_margin": None,
+            "accuracy_of_area_interval": None,
             "classes": [self._class(position) for position in range(len(self.legend.classes))],
             "confusion": self.counts.tolist(),
         }
+        if self.estimable:
+            estimates = self.estimates
+            figures["accuracy_of_area"] = estimates.overall
+            figures["accuracy_of_area_margin"] = estimates.overall_margin
+            figures["accuracy_of_area_interval"] = self.intervals.get("overall")
+        return figures
 
     @cached_property
     def _tables(self) -> dict[str, np.ndarray]:
         estimates = self.estimates
-        # A class that nobody labelled is no class of no area.
-        labelled = self.counts.sum(1) > 0
+        of_area = {
+            "producers_of_area": estimates.producers,
+            "producers_of_area_margin": estimates.producers_margins,
+            "area_ha": estimates.areas,
+            "area_margin_ha": estimates.area_margins,
+        }
+        if not self.estimable:
+            of_area = {name: np.full(len(values), np.nan) for name, values in of_area.items()}
         return {
             "labelled_pixels": self.counts.sum(1),
             "mapped_pixels": self.mapped_pixels,
@@ -93,10 +109,7 @@ class ClassJudgement:
             "users": users_accuracy(self.counts),
             "users_margin": estimates.users_margins,
             "producers": producers_accuracy(self.counts),
-            "producers_of_area": estimates.producers,
-            "producers_of_area_margin": estimates.producers_margins,
-            "area_ha": np.where(labelled, estimates.areas, np.nan),
-            "area_margin_ha": np.where(labelled, estimates.area_margins, np.nan),
+            **of_area,
         }
 
     def _class(self, position: int) -> dict[str, Any]:
@@ -105,7 +118,7 @@ class ClassJudgement:
         row |= {name: values[position].item() for name, values in self._tables.items()}
         for name, drawn in (("iou", "iou"), ("f1", "f1"), ("area", "area")):
             row[f"{name}_interval"] = self.intervals.get(f"{drawn}_{position}")
-        if row["labelled_pixels"] == 0:
+        if not self.estimable:
             row["area_interval"] = None
         return row
 

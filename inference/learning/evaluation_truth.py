@@ -110,12 +110,21 @@ class Reference:
 
     def _labels(self, window: Window, remark: str = "") -> np.ndarray:
         truth = read_labels(self.labels, self.task, self.classes, self._part(window), self.context)
+        if self.task == "field-boundaries" and self.reader is not None and "background" not in truth.features:
+            return self._without_ring(truth.values)
         for sentence in truth.warnings:
             kind = _NUMBERS.sub("", sentence)
             if kind not in self.told:
                 self.told.add(kind)
                 self.context.warn(f"{sentence.removesuffix('.')} ({remark})." if remark else sentence)
         return truth.values
+
+    def _without_ring(self, values: np.ndarray) -> np.ndarray:
+        """Parcels alone: the ring that a training takes for background may hold fields that nobody drew."""
+        self.context.warn(
+            f"The labels '{self.title}' name no background, so what the map shows outside their parcels is not judged."
+        )
+        return np.where(values == 0, values.dtype.type(-1), values)
 
     def _part(self, window: Window) -> Grid:
         """The map's grid on a window."""
@@ -188,7 +197,7 @@ def open_reference(labels: Labels, task: LearnTask, judged: Grid, title: str, co
         raise RequestError(
             f"The labels '{labels.name or label(labels.path)}' lie outside the map {title}; check the CRS of both."
         )
-    around = 0 if reader is None else _reach(labels, task, judged)
+    around = _reach(labels, task, judged) if reader else 0
     window = window.grown(around).clipped(judged.height, judged.width)
     return Reference(labels, task, judged, classes, kind, window, context, reader)
 

@@ -72,15 +72,11 @@ def _confusion(axes: Axes, judgement: ClassJudgement) -> None:
 
 
 def _areas(axes: Axes, judgement: ClassJudgement) -> None:
-    names, estimates = _names(judgement), judgement.estimates
+    names = _names(judgement)
     places = np.arange(len(names))
     axes.barh(places - 0.2, judgement.mapped_ha, 0.36, color="#c3cad1", label="mapped")
-    colors = [judgement.color(position) for position in range(len(names))]
-    known = np.nan_to_num(estimates.areas)
-    axes.barh(
-        places + 0.2, known, 0.36, color=colors, edgecolor="#1d2329", linewidth=0.5, label="error-adjusted, with 95 %",
-        xerr=_errors(judgement), error_kw={"lw": 1, "capsize": 2, "ecolor": "#1d2329"},
-    )  # fmt: skip
+    if judgement.estimable:
+        _adjusted(axes, judgement, places)
     axes.set_yticks(places, names)
     axes.invert_yaxis()
     axes.set_xlim(left=0)
@@ -92,6 +88,15 @@ def _areas(axes: Axes, judgement: ClassJudgement) -> None:
     axes.legend(frameon=False, fontsize=8)
     for side in ("top", "right"):
         axes.spines[side].set_visible(False)
+
+
+def _adjusted(axes: Axes, judgement: ClassJudgement, places: np.ndarray) -> None:
+    colors = [judgement.color(position) for position in range(len(places))]
+    known = np.nan_to_num(judgement.estimates.areas)
+    axes.barh(
+        places + 0.2, known, 0.36, color=colors, edgecolor="#1d2329", linewidth=0.5, label="error-adjusted, with 95 %",
+        xerr=_errors(judgement), error_kw={"lw": 1, "capsize": 2, "ecolor": "#1d2329"},
+    )  # fmt: skip
 
 
 def _errors(judgement: ClassJudgement) -> np.ndarray:

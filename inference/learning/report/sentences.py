@@ -62,11 +62,11 @@ def _classes(figures: Mapping[str, Any], drawn: str) -> Iterator[str]:
     unlabelled = [row["name"] for row in figures["classes"] if not row["labelled_pixels"]]
     if unlabelled:
         yield (
-            f"No label is of {', '.join(unlabelled)}: all figures are estimated as if there were none of it on the "
-            "ground."
+            f"No label is of {', '.join(unlabelled)}: what is mapped so was only seen where it is wrong. No area can "
+            "be adjusted, and the mean IoU and F1 count such a class as 0."
         )
     missing = [row["name"] for row in figures["classes"] if row["users_margin"] is None and row["mapped_ha"] > 0]
-    if missing:
+    if missing and not unlabelled:
         yield (
             f"What is mapped as {', '.join(missing)} has fewer than two labelled pixels; that area is in no estimate."
         )
@@ -79,5 +79,5 @@ def _fields(figures: Mapping[str, Any]) -> Iterator[str]:
             "A reference field and a mapped field match when they share at least half of what both cover. "
             "Over-segmentation is the mean share of a reference field outside the mapped field that covers most of it; "
             "under-segmentation the mean share of that mapped field outside the reference field (Persello and Bruzzone "
-            "2010). Mapped fields where nothing is labelled are not judged."
+            "2010). Mapped fields whose middle lies where nothing is labelled are not judged."
         )

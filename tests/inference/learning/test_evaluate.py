@@ -210,6 +210,25 @@ def test_fields_are_judged_by_boundary_and_one_by_one(tmp_path: Path) -> None:
     assert figures["boundary_recall"] == pytest.approx(0.75, abs=0.02)
 
 
+def test_fields_outside_the_parcels_are_judged_where_the_labels_name_background_alone(tmp_path: Path) -> None:
+    """A mapped field beside the only parcel is wrong only if somebody said that there is none."""
+    write_vector(tmp_path / "parcels.gpkg", [box(10, 10, 30)])
+    write_vector(tmp_path / "known.gpkg", [box(10, 10, 30), box(5, 50, 40)], kind=["field", "background"])
+    write_vector(tmp_path / "fields.gpkg", [box(10, 10, 30), box(10, 52, 20)])
+    found = np.zeros((SIZE, SIZE), np.uint8)
+    for row, col, side in ((10, 10, 30), (10, 52, 20)):
+        found[row : row + side, col : col + side] = 2
+        found[row + 1 : row + side - 1, col + 1 : col + side - 1] = 1
+    write_raster(tmp_path / "map.tif", found, nodata=255)
+    told: list[Event] = []
+    job = {"map": "map.tif", "task": "field-boundaries", "fields": "fields.gpkg"}
+    guessed = evaluate(tmp_path, told, labels=Labels("parcels.gpkg"), **job)
+    named = evaluate(tmp_path, labels=Labels("known.gpkg", field="kind"), **job)
+    assert (guessed["object_precision"], named["object_precision"]) == (1, 0.5)
+    assert guessed["confusion"][0] == [0, 0, 0]
+    assert any("name no background" in event.text for event in told if isinstance(event, Warn))
+
+
 def test_labels_outside_the_map_are_refused(scene: Path) -> None:
     write_vector(scene / "far.gpkg", [box(5000, 5), box(5000, 50)], kind=["water", "tree"])
     with pytest.raises(RequestError, match=r"far\.gpkg.*outside"):
