@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from functools import partial
 from html import escape
+from pathlib import Path
 from typing import Optional
 
 from qgis.core import QgsCoordinateReferenceSystem, QgsProject, QgsRectangle
@@ -36,6 +37,7 @@ from .runs.model import RunModel, RunRequest, RunState
 from .shared.engine_line import EngineLine
 from .shared.widgets import BriefLabel, ColumnScroll, WheelGuard, heading
 from .shared.wording import tip_text, tr
+from .training.desk import TrainingDesk
 
 #: Milliseconds of quiet after which changes of map, layers and choices are looked at together.
 SETTLE = 120
@@ -69,6 +71,7 @@ class FusionDock(QgsDockWidget):
         self._run_list = RunList(self.runs, self)
         self.run_actions = RunActions(self.runs, self)
         self.result_desk = ResultDesk(iface, self)
+        self.training = TrainingDesk(iface, self)
         self.engine = EngineLine(self.warm, self)
         self.check = EngineCheck(self.warm, self)
         self._banner = RunBanner(self.runs, iface.messageBar(), self)
@@ -99,10 +102,12 @@ class FusionDock(QgsDockWidget):
         self.preview.close_down()
         self.run_actions.close_down()
         self.result_desk.close_down()
+        self.training.close_down()
         self.warm.close_down()
         self._wait_for_tasks()
         self.check.let_go()
         self.runs.let_go()
+        self.training.let_go()
 
     def take_settings(self) -> None:
         """Follow the options, which may have been changed."""
@@ -165,6 +170,8 @@ class FusionDock(QgsDockWidget):
 
     def _listen(self) -> None:
         self.model.model_changed.connect(self._on_model_changed)
+        self.model.train_asked.connect(self.training.open)
+        self.training.model_asked.connect(self._on_model_asked)
         self.slots.choice_changed.connect(self._settled.start)
         self.area.area_changed.connect(self._settled.start)
         self.results.results_changed.connect(self._settled.start)
@@ -200,6 +207,12 @@ class FusionDock(QgsDockWidget):
         self._set_tab_order()
         self._unmatched = True
         self._on_settled()
+
+    def _on_model_asked(self, path: str) -> None:
+        """Choose a model that was trained, and show the panel with which it maps."""
+        self.model.open_file(Path(path))
+        self.show()
+        self.raise_()
 
     def _set_tab_order(self) -> None:
         parts = (self.first_steps, self.model, self.slots, self.area, self.results)
@@ -327,5 +340,5 @@ class FusionDock(QgsDockWidget):
         clock = QElapsedTimer()
         clock.start()
         parts = (self.runs, self.engine, self.model, self.first_steps, self.preview, self.result_desk, self.check)
-        while any(part.working() for part in (*parts, self.warm)) and clock.elapsed() < FAREWELL:
+        while any(part.working() for part in (*parts, self.training, self.warm)) and clock.elapsed() < FAREWELL:
             loop.processEvents(QEventLoop.ProcessEventsFlag.ExcludeUserInputEvents, SETTLE)

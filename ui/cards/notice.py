@@ -16,12 +16,15 @@ from ..shared.wording import tr
 _BAR = QColor("#c27c0e")
 #: Pixels: the bar, and from where the text begins.
 _WIDTH, _TEXT = 3, 9
+#: Where the links lead.
+_IMPORT, _TRAIN = "import", "train"
 
 
 class Notice(QLabel):
     """A few small lines beside a coloured bar; what comes from a file is shown as plain text."""
 
     import_asked = pyqtSignal()
+    train_asked = pyqtSignal()
 
     def __init__(self, parent: Optional[QWidget] = None) -> None:
         super().__init__(parent)
@@ -55,14 +58,15 @@ class Notice(QLabel):
         self.setText(text)
         self.setVisible(bool(text))
 
-    def _on_link(self, _target: str) -> None:
-        self.import_asked.emit()
+    def _on_link(self, target: str) -> None:
+        (self.train_asked if target == _TRAIN else self.import_asked).emit()
 
 
 def _starter_html(text: str) -> str:
-    instead = tr("For real imagery {link}, or train one on a few labels (not possible yet).")
-    link = f'<a href="import">{escape(tr("import a model"))}</a>'
-    return " ".join((escape(_ended(text)), escape(instead).format(link=link)))
+    instead = tr("For real imagery {importing}, or {training}.")
+    importing = f'<a href="{_IMPORT}">{escape(tr("import a model"))}</a>'
+    training = f'<a href="{_TRAIN}">{escape(tr("train one on a few labels"))}</a>'
+    return " ".join((escape(_ended(text)), escape(instead).format(importing=importing, training=training)))
 
 
 def _ended(text: str) -> str:

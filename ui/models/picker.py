@@ -34,6 +34,8 @@ class ModelPicker(QWidget):
     """
 
     model_changed = pyqtSignal()
+    train_asked = pyqtSignal()
+    """A model is to be trained on labels of one's own."""
 
     def __init__(
         self, canvas: QgsMapCanvas, engine: Optional[EngineCommands] = None, parent: Optional[QWidget] = None
@@ -47,6 +49,7 @@ class ModelPicker(QWidget):
         self._combo = ModelList(self)
         self._info = QToolButton(self)
         self._import = QToolButton(self)
+        self._train = QToolButton(self)
         self._summary = CardSummary(self)
         self.by_itself = True
         """True until the user chose a model, in this session or an earlier one."""
@@ -58,7 +61,9 @@ class ModelPicker(QWidget):
         self._combo.activated.connect(self._on_activated)
         self._info.clicked.connect(self.show_card)
         self._import.clicked.connect(partial(self.import_model, None))
+        self._train.clicked.connect(self.train_asked)
         self._summary.notice.import_asked.connect(self.import_model)
+        self._summary.notice.train_asked.connect(self.train_asked)
         self._show()
 
     def model(self) -> Optional[Installed]:
@@ -68,7 +73,7 @@ class ModelPicker(QWidget):
 
     def focus_chain(self) -> list[QWidget]:
         """What the Tab key goes through, in order."""
-        return [self._combo, self._info, self._import, *self._summary.notice.focus_chain()]
+        return [self._combo, self._info, self._import, self._train, *self._summary.notice.focus_chain()]
 
     def open_file(self, path: Path) -> None:
         """Choose a model file by the card beside it; one without a card is offered for import."""
@@ -157,6 +162,10 @@ class ModelPicker(QWidget):
         self._import.setAutoRaise(True)
         self._import.setObjectName("FusionMapperModelImport")
         self._import.setToolTip(tr("Import a model file (.onnx) into the library"))
+        self._train.setText(tr("&Train…"))
+        self._train.setAutoRaise(True)
+        self._train.setObjectName("FusionMapperModelTrain")
+        self._train.setToolTip(tr("Train a model on labels of your own"))
 
     def _lay_out(self) -> None:
         title = QLabel(tr("&Model"), self)
@@ -168,6 +177,7 @@ class ModelPicker(QWidget):
         head.addWidget(title, 1)
         head.addWidget(self._info)
         head.addWidget(self._import)
+        head.addWidget(self._train)
         layout = QVBoxLayout(self)
         layout.setContentsMargins(0, 0, 0, 0)
         layout.setSpacing(3)

@@ -15,6 +15,7 @@ from ...toolbox import settings
 from ...toolbox.engine.environment import PLUGIN_ROOT
 from ..shared.wording import device_titles, tr
 from .engine import EngineField
+from .trainer import TrainerField
 
 #: The page's object name, by which QGIS opens its options on it.
 PAGE = "FusionMapperOptions"
@@ -53,6 +54,7 @@ class OptionsPage(QgsOptionsPageWidget):
         self._library = FolderField(str(settings.data_folder() / "models"), self)
         self._output = FolderField(str(settings.data_folder() / "runs"), self)
         self._engine = EngineField(self)
+        self._trainer = TrainerField(self)
         self._device = QComboBox(self)
         self._memory = QSpinBox(self)
         self._blocks = QCheckBox(tr("Show &blocks on the map while mapping"), self)
@@ -71,6 +73,7 @@ class OptionsPage(QgsOptionsPageWidget):
         if not self._output.problem():
             settings.set_output_folder(self._output.folder())
         settings.set_engine_python(self._engine.python())
+        settings.set_trainer_python(self._trainer.python())
         settings.set_default_device(self._device.currentData())
         settings.set_memory_ceiling(self._memory.value() or None)
         settings.set_show_blocks(self._blocks.isChecked())
@@ -80,6 +83,7 @@ class OptionsPage(QgsOptionsPageWidget):
         self._library.show_folder(settings.LIBRARY_FOLDER.read())
         self._output.show_folder(settings.OUTPUT_FOLDER.read())
         self._engine.show_python(settings.engine_python())
+        self._trainer.show_python(settings.trainer_python())
         self._device.setCurrentIndex(max(0, self._device.findData(settings.default_device())))
         self._memory.setValue(settings.memory_ceiling() or 0)
         self._blocks.setChecked(settings.show_blocks())
@@ -111,7 +115,9 @@ class OptionsPage(QgsOptionsPageWidget):
         layout.addWidget(
             self._group(tr("Folders"), (tr("Model &library"), self._library), (tr("R&un folders"), self._output))
         )
-        layout.addWidget(self._group(tr("Engine"), (tr("&Python"), self._engine)))
+        layout.addWidget(
+            self._group(tr("Engine"), (tr("&Python"), self._engine), (tr("Python for &training"), self._trainer))
+        )
         runs = self._group(tr("Runs"), (tr("&Device"), self._device), (tr("&Memory ceiling"), self._memory))
         runs.layout().addRow(self._blocks)
         layout.addWidget(runs)

@@ -27,7 +27,7 @@ from .state import Run, Way
 Job = Callable[[Engine, Listener], FinishedRun]
 
 
-class _AlgorithmTask(QgsProcessingAlgRunnerTask):
+class AlgorithmTask(QgsProcessingAlgRunnerTask):
     """Ends well for QGIS even where the algorithm fails: QGIS would announce it a second time."""
 
     _went_well = False
@@ -92,11 +92,11 @@ class Work:
         self.task = self._task(run)
         self.task.setDescription(run.title)
 
-    def _task(self, run: Run) -> Union[_AlgorithmTask, _JobTask]:
+    def _task(self, run: Run) -> Union[AlgorithmTask, _JobTask]:
         if self._algorithm is None:
             return _JobTask(run.title, _job(run), self.feedback)
         # The parameters are read here, on this thread; the task is born cancelled where they are refused.
-        return _AlgorithmTask(self._algorithm, run.request.parameters, self._context, self.feedback)
+        return AlgorithmTask(self._algorithm, run.request.parameters, self._context, self.feedback)
 
 
 def _job(run: Run) -> Job:
