@@ -63,7 +63,7 @@ def _classes(figures: Mapping[str, Any], drawn: str) -> Iterator[str]:
     if unlabelled:
         yield (
             f"No label is of {', '.join(unlabelled)}: what is mapped so was only seen where it is wrong. No area can "
-            "be adjusted, and the mean IoU and F1 count such a class as 0."
+            "be adjusted, and where it was seen so, the mean IoU and F1 count it as 0."
         )
     missing = [row["name"] for row in figures["classes"] if row["users_margin"] is None and row["mapped_ha"] > 0]
     if missing and not unlabelled:
