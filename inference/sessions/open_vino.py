@@ -17,11 +17,12 @@ from .onnx_runtime import cast
 class OpenVinoSession:
     """One compiled model with one infer request."""
 
-    def __init__(self, compiled: Any, info: SessionInfo) -> None:
+    def __init__(self, compiled: Any, info: SessionInfo, shapes: Shapes) -> None:
         self._request = compiled.create_infer_request()
         self._turn = threading.Lock()
-        self._types = {port.any_name: port.element_type.to_dtype().type for port in compiled.inputs}
-        # An output may go by several names in OpenVINO; the card knows it by one of them.
+        # An input or output may go by several names in OpenVINO (an input that is cast at once, by the cast's as well);
+        # the card knows it by one of them.
+        self._types = {_known(port, shapes): port.element_type.to_dtype().type for port in compiled.inputs}
         self._outputs = [name for port in compiled.outputs for name in port.names]
         self.info = info
 
@@ -63,4 +64,9 @@ def open_on_cpu(model: Path, shapes: Shapes, compute: Compute) -> OpenVinoSessio
     live = {kind: name for name, kind in kinds.items()}.get(compiled.get_property(hints.inference_precision), "f32")
     reason = "" if live == asked else f"OpenVINO runs in {live} here, not in {asked}."
     name = core.get_property("CPU", "FULL_DEVICE_NAME").strip()
-    return OpenVinoSession(compiled, SessionInfo("openvino", f"CPU ({name})", live, reason))
+    return OpenVinoSession(compiled, SessionInfo("openvino", f"CPU ({name})", live, reason), shapes)
+
+
+def _known(port: Any, shapes: Shapes) -> str:
+    """The input's name in the ONNX graph."""
+    return next((name for name in port.names if name in shapes), port.any_name)
