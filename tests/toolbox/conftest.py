@@ -19,6 +19,7 @@ from qgis.core import (
 )
 
 ENGINE = Path(__file__).resolve().parents[2] / ".venv-engine" / "bin" / "python"
+TRAINER = ENGINE.parents[2] / ".venv-train" / "bin" / "python"
 AERIAL = "3420B_2010_328_RGB_LATLNG.tif"
 
 
@@ -29,6 +30,18 @@ def engine_python() -> Path:
     if python.is_file():
         return python
     message = f"the engine's environment is not at {python}; run `make setup`"
+    if os.environ.get("CI"):
+        pytest.fail(message)
+    pytest.skip(message)
+
+
+@pytest.fixture(scope="session")
+def trainer() -> Path:
+    """The Python with torch; absent it skips, except under CI."""
+    python = Path(os.environ.get("FUSION_MAPPER_TRAINER") or TRAINER)
+    if python.is_file():
+        return python
+    message = f"the environment for training is not at {python}; run `make setup-train`"
     if os.environ.get("CI"):
         pytest.fail(message)
     pytest.skip(message)

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import csv
 import json
-import os
 import re
 from pathlib import Path
 
@@ -12,21 +11,8 @@ import pytest
 from qgis.core import QgsRasterLayer, QgsVectorLayer
 from qgis_command import qgis_command
 
-TRAINER = Path(__file__).resolve().parents[2] / ".venv-train" / "bin" / "python"
 #: A training that takes seconds, and still learns to tell water from forest.
 QUICK = ("--EPOCHS=3", "--STEPS=4", "--CHIP=32", "--BATCH=4", "--PATIENCE=0")
-
-
-@pytest.fixture(scope="module")
-def trainer() -> Path:
-    """The Python with torch; absent it skips, except under CI."""
-    python = Path(os.environ.get("FUSION_MAPPER_TRAINER") or TRAINER)
-    if python.is_file():
-        return python
-    message = f"the environment for training is not at {python}; run `make setup-train`"
-    if os.environ.get("CI"):
-        pytest.fail(message)
-    pytest.skip(message)
 
 
 @pytest.fixture(scope="module")
@@ -51,7 +37,7 @@ def scene(shared_data) -> tuple[str, ...]:
 
 @pytest.fixture(scope="module")
 def labels(shared_data) -> tuple[str, ...]:
-    """Labelled polygons of that place, in another CRS."""
+    """Labelled polygons of that place."""
     return f"--LABELS={shared_data / 'amazon_s2' / 'trainingPolygons_sen2.gpkg'}", "--FIELD=class"
 
 

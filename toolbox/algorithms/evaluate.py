@@ -52,7 +52,8 @@ _NUMBERS = (
     ("r2", "R2", "R²"),
     ("rmse", "RMSE", "Root mean square error"),
 )
-_COURSE = Course({"mapping": (0.0, 60.0)}, (60.0, 100.0))
+#: With a model, which maps first; and of a map.
+_WITH_MODEL, _OF_MAP = Course({"mapping": (0.0, 60.0)}, (60.0, 100.0)), Course({}, (0.0, 100.0))
 
 
 @dataclass(frozen=True)
@@ -160,7 +161,8 @@ class EvaluateAlgorithm(FusionAlgorithm):
         )
         engine = Engine()
         job = _staged(collected, folder, engine, context.transformContext(), listener)
-        done = engine.evaluate(job, folder, hearer(listener, _COURSE), listener.is_cancelled)
+        course = _OF_MAP if collected.model is None else _WITH_MODEL
+        done = engine.evaluate(job, folder, hearer(listener, course), listener.is_cancelled)
         answer = self._written(done.products, parameters, context)
         answer.update(_numbers(done.report))
         return {**answer, "FIGURES": json.dumps(done.report, sort_keys=True), "FOLDER": str(folder)}

@@ -193,7 +193,8 @@ def _stage_text(event: Progress) -> str:
 
 
 def _session_text(event: Started) -> str:
-    text = f"The model runs on {event.device} with {event.backend}, {event.precision}."
+    what = "The model is trained" if event.backend == "torch" else "The model runs"
+    text = f"{what} on {event.device} with {event.backend}, {event.precision}."
     return f"{text} {event.reason}" if event.reason else text
 
 
