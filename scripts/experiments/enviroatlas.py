@@ -1,7 +1,7 @@
 """EnviroAtlas by the paper's protocol, beside the published figures: trained in Pittsburgh, judged in other cities.
 
     python scripts/experiments/enviroatlas.py ROOT                    # everything; goes on where it stopped
-    python scripts/experiments/enviroatlas.py ROOT --side 0           # whole tiles, as the published figures have them
+    python scripts/experiments/enviroatlas.py ROOT --side 3000        # more of each tile; 0 takes whole ones
     python scripts/experiments/enviroatlas.py ROOT --test austin_tx-2012_1m --seeds 1 2 --fractions 1 0.1
 
 ROOT is the folder with EnviroAtlas (Zenodo 5778193: ROOT/enviroatlas_lotp/spatial_index.geojson), which this script
@@ -144,7 +144,9 @@ def run(comparison: Comparison, job: CompareJob, folder: Path) -> list[Row]:
     """Go on with one comparison; returns its rows."""
     path = folder / f"{comparison.name}.json"
     path.write_text(json.dumps(to_dict(job), indent=1), encoding="utf-8")
-    subprocess.run([sys.executable, str(ROOT / "inference"), "compare", str(path)], check=True)
+    # The engine's events are progress here; standard output is the table's.
+    words = [sys.executable, str(ROOT / "inference"), "compare", str(path)]
+    subprocess.run(words, check=True, stdout=sys.stderr)
     from fusion_mapper.inference.learning.compare import TABLE, settings_hash
 
     # As the engine read it: what counts is what stands in the file.
@@ -237,7 +239,7 @@ def _compare(choice: argparse.Namespace) -> tuple[list[str], CompareJob]:
     ]
     for sheet in sheets:
         print(f"{sheet.split}: {sheet.tiles} tiles on {sheet.size[0]} × {sheet.size[1]} pixels", file=sys.stderr)
-    print(f"The layers need about {gigabytes(sheets):.1f} GB of memory; --side sets how much.", file=sys.stderr)
+    print(f"The layers need about {gigabytes(sheets):.1f} GB of memory; a smaller --side needs less.", file=sys.stderr)
     lines = []
     for comparison in COMPARISONS:
         job = job_of(comparison, sheets[0], sheets[1:], choice)

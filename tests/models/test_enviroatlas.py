@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import subprocess
 import sys
 from pathlib import Path
@@ -100,16 +101,17 @@ def test_a_layer_on_other_pixels_is_refused(tmp_path):
 
 
 @pytest.fixture(scope="module")
-def done(self, data, tmp_path_factory) -> tuple[subprocess.CompletedProcess, Path]:
+def done(data, tmp_path_factory) -> tuple[subprocess.CompletedProcess, Path]:
     folder = tmp_path_factory.mktemp("run")
-    cities = ["--test", "pittsburgh_pa-2010_1m", "austin_tx-2012_1m", "phoenix_az-2010_1m"]
-    short = ["--seeds", "1", "--epochs", "2", "--steps", "3", "--batch", "2", "--chip", "32", "--side", "0"]
+    cities = ["--test", "durham_nc-2012_1m", "phoenix_az-2010_1m"]
+    short = ["--seeds", "1", "--epochs", "1", "--steps", "2", "--batch", "2", "--chip", "32", "--side", "0"]
     words = [sys.executable, str(SCRIPTS / "enviroatlas.py"), str(data), "--folder", str(folder), *cities, *short]
-    return subprocess.run(words, capture_output=True, text=True), folder
+    alone = {**os.environ, "OMP_NUM_THREADS": "1"}
+    return subprocess.run(words, capture_output=True, text=True, env=alone), folder
 
 
 class TestTheScript:
-    """Both comparisons of a few steps, in three cities of the made-up data set."""
+    """Both comparisons of a few steps, judged in two cities of the made-up data set."""
 
     def test_ends_well(self, done):
         assert done[0].returncode == 0, done[0].stderr
@@ -122,7 +124,7 @@ class TestTheScript:
 
     def test_tells_the_published_figures_of_the_cities_it_judged(self, done):
         published = [line for line in done[0].stdout.splitlines() if "published: NAIP only" in line]
-        assert published == ["| *published: NAIP only, 4 channels* |  | *89.3 / 69.3* | *71.9 / 36.8* | *6.7 / 13.4* |"]
+        assert published == ["| *published: NAIP only, 4 channels* |  | *74.2 / 35.9* | *6.7 / 13.4* |"]
 
     def test_says_whose_figures_these_are(self, done):
         assert "evaluate_models_enviroatlas.ipynb" in done[0].stdout
