@@ -106,7 +106,7 @@ class _Comparison:
         train = self._gathered(wanted, job.train)
         if not job.test:
             return train, None
-        same = replace(wanted, slots=(*train.slots, *_priors(job)), classes=train.classes)
+        same = replace(wanted, slots=(*train.slots, *_priors(job)), classes=train.classes, unseen=True)
         return train, self._gathered(same, job.test)
 
     def _gathered(self, wanted: Wanted, places: tuple[Place, ...]) -> Material:

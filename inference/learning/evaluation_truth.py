@@ -220,7 +220,7 @@ def _reach(labels: Labels, task: LearnTask, grid: Grid) -> int:
 
 def _raster_extent(labels: Labels, grid: Grid, context: Context) -> Bounds | None:
     """The box of a label raster in the map's CRS."""
-    dataset, name = open_dataset(labels.path, context)
+    dataset, name = open_dataset(label_rasters.file_of(labels, context), context)
     with dataset:
         own = file_grid(dataset, georeference(dataset, label(name)))
     return Placement(own.pyproj_crs, grid.pyproj_crs).extent(own.bounds)
@@ -229,8 +229,8 @@ def _raster_extent(labels: Labels, grid: Grid, context: Context) -> Bounds | Non
 def _open_features(labels: Labels, grid: Grid, context: Context) -> tuple[VectorReader, Kind]:
     """The labels' features, and what they are."""
     # `read_labels` tells of a file with several layers.
-    file = find_layers(VectorLayer(labels.path, labels.layer), context.base, frozenset(("polygon", "point")), [])[0]
+    kinds = frozenset(("polygon", "point"))
+    file = find_layers(VectorLayer(labels.path, labels.layer), context.base, kinds, [], labels.crs)[0]
     kind = str(pyogrio.read_info(file.path, layer=file.layer)["geometry_type"] or "")
-    file = replace(file, crs=labels.crs or file.crs)
     reader = VectorReader(file, (), labels.where, False, grid.pyproj_crs, context)
     return reader, "points" if "Point" in kind else "polygons"

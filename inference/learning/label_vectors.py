@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -10,7 +10,6 @@ import numpy as np
 import shapely
 from pyogrio import raw
 from pyogrio.errors import DataLayerError, DataSourceError
-from rasterio import features as burning
 
 from ...models.card import ClassInfo
 from ..errors import RequestError, SourceError
@@ -20,6 +19,8 @@ from ..learnjob import Labels
 from ..sources import Context
 from ..sources.vector import VectorReader
 from ..sources.vector_files import LayerFile, find_layers, short_problem
+from .label_burning import burn_apart, burn_into, grown
+from .label_keys import ClassKeys, text_of
 
 _KINDS = frozenset(("polygon", "point"))
 _LINES = (shapely.GeometryType.LINESTRING, shapely.GeometryType.MULTILINESTRING, shapely.GeometryType.LINEARRING)
@@ -58,51 +59,52 @@ def field_values(labels: Labels, base: Path) -> list[object]:
 
 
 def read(
-    labels: Labels,
-    to_index: Callable[[np.ndarray], np.ndarray] | None,
-    classes: Sequence[ClassInfo],
-    grid: Grid,
-    context: Context,
+    labels: Labels, keys: ClassKeys | None, classes: Sequence[ClassInfo], grid: Grid, context: Context
 ) -> tuple[np.ndarray, dict[str, int], tuple[str, ...]]:
-    """Labels on the grid: H×W int16 indices with -1 by `to_index`, or float32 values with NaN where that is None.
+    """Labels on the grid: H×W int16 indices with -1 by `keys`, or float32 values with NaN where there are none.
 
     Returns:
         The labels, features by class name, and sentences.
 
     Raises:
-        RequestError: no such field, text where numbers are needed, or lines.
+        RequestError: no field, text where numbers are needed, or lines.
         SourceError: the layer cannot be read.
     """
     drawn = _drawn(labels, grid, context)
-    values = _numbers(labels, drawn) if to_index is None else to_index(drawn.values)
-    known = np.isfinite(values) if to_index is None else values >= 0
+    if keys is None:
+        values, told, empty = _numbers(labels, drawn), (), np.array(np.nan, np.float32)
+        known = np.isfinite(values)
+    else:
+        values, empty = keys.indices(drawn.values), np.array(-1, np.int16)
+        told, known = keys.strange(drawn.values, "labels", drawn.name), values >= 0
     shapes, values = _areas(drawn.shapes[known], labels, grid), values[known]
-    empty, kind = (np.nan, np.float32) if to_index is None else (-1, np.int16)
-    out, told = _burned(drawn.name, shapes, values, grid, np.array(empty, kind))
-    counts = {"all": len(values)} if to_index is None else _counts(values, classes)
-    return out, counts, told
+    out, more = burn_apart(drawn.name, shapes, values, grid, empty)
+    counts = {"all": len(values)} if keys is None else _counts(values, classes)
+    return out, counts, told + more
 
 
 def read_parcels(labels: Labels, grid: Grid, context: Context) -> tuple[np.ndarray, dict[str, int], tuple[str, ...]]:
     """Field (1), boundary (2) and background (0) on the grid, H×W int16 with -1; features and sentences as `read`."""
     drawn = _drawn(labels, grid, context)
-    texts = [str(value).strip().casefold() for value in drawn.values]
+    texts = [(text_of(value) or "").casefold() for value in drawn.values]
+    unknown = {text.strip().casefold() for text in labels.unlabelled}
     away = np.array([text in _BACKGROUND for text in texts], bool) if labels.field else np.zeros(len(texts), bool)
+    left_out = np.array([text in unknown for text in texts], bool) if labels.field else np.zeros(len(texts), bool)
+    away &= ~left_out
     width = labels.width or 2 * grid.mean_gsd
-    across = width / float(np.mean(grid.metres_per_unit))
-    parcels = drawn.shapes[~away]
+    parcels = drawn.shapes[~away & ~left_out]
     told = ""
     truth = np.full((grid.height, grid.width), -1, np.int16)
     if away.any():
-        _burn(truth, drawn.shapes[away], _BACKGROUND_INDEX, grid)
+        burn_into(truth, drawn.shapes[away], _BACKGROUND_INDEX, grid)
     elif len(parcels):
-        _burn(truth, shapely.buffer(parcels, (0.5 + _RING) * across), _BACKGROUND_INDEX, grid)
+        burn_into(truth, grown(parcels, (0.5 + _RING) * width, grid), _BACKGROUND_INDEX, grid)
         told = (
             f"The labels '{drawn.name}' name no background; a ring of {_RING * width:g} m around the parcels is taken "
             "for it, and the rest is unknown."
         )
-    _burn(truth, parcels, _FIELD_INDEX, grid)
-    _burn(truth, shapely.buffer(shapely.boundary(parcels), across / 2), _BOUNDARY_INDEX, grid)
+    burn_into(truth, parcels, _FIELD_INDEX, grid)
+    burn_into(truth, grown(shapely.boundary(parcels), width / 2, grid), _BOUNDARY_INDEX, grid)
     counts = {"field": len(parcels), **({"background": int(away.sum())} if away.any() else {})}
     return truth, counts, (told,) if told else ()
 
@@ -135,8 +137,8 @@ def _reader(labels: Labels, grid: Grid, context: Context) -> VectorReader:
 
 
 def _layer(labels: Labels, base: Path, several: list[str]) -> LayerFile:
-    layer, *_ = find_layers(VectorLayer(labels.path, labels.layer), base, _KINDS, several)
-    layer = replace(layer, crs=labels.crs or layer.crs, name=labels.name or layer.name)
+    layer, *_ = find_layers(VectorLayer(labels.path, labels.layer), base, _KINDS, several, labels.crs)
+    layer = replace(layer, name=labels.name or layer.name)
     if labels.field is not None and labels.field not in layer.fields:
         known = ", ".join(layer.fields[:20]) or "none"
         raise RequestError(f"The labels '{layer.name}' have no field '{labels.field}'; their fields are {known}.")
@@ -164,47 +166,12 @@ def _numbers(labels: Labels, drawn: _Drawn) -> np.ndarray:
 
 def _areas(shapes: np.ndarray, labels: Labels, grid: Grid) -> np.ndarray:
     """Points as discs, or as they are where they label one pixel."""
-    if labels.width is None or len(shapes) == 0:
-        return shapes
     pointed = np.isin(shapely.get_type_id(shapes), _POINTS)
-    radius = labels.width / float(np.mean(grid.metres_per_unit))
-    return np.where(pointed, shapely.buffer(shapes, radius), shapes)
-
-
-def _burned(
-    name: str, shapes: np.ndarray, values: np.ndarray, grid: Grid, empty: np.ndarray
-) -> tuple[np.ndarray, tuple[str, ...]]:
-    """Each feature's value on its pixels; unknown where features of different values overlap."""
-    order = np.arange(1, len(shapes) + 1)
-    first, last = (_numbered(shapes[way], order[way], grid) for way in (slice(None, None, -1), slice(None)))
-    table = np.concatenate([np.array([empty], values.dtype), values]).astype(empty.dtype)
-    out = table[last]
-    torn = (first != last) & (table[first] != out)
-    out[torn] = empty
-    told = []
-    if torn.any():
-        told.append(
-            f"{int(torn.sum()):,} pixels lie in labels of '{name}' that overlap and contradict one another; they are "
-            "left out."
-        )
-    missed = len(shapes) - len(np.union1d(np.unique(first[first > 0]), np.unique(last[last > 0])))
-    if missed > 0:
-        told.append(f"{missed:,} labels of '{name}' hold the centre of no pixel and label nothing.")
-    return out, tuple(told)
-
-
-def _numbered(shapes: np.ndarray, numbers: np.ndarray, grid: Grid) -> np.ndarray:
-    """H×W int32: the number of the last feature that holds the pixel's centre, 0 for none."""
-    if len(shapes) == 0:
-        return np.zeros((grid.height, grid.width), np.int32)
-    pairs = zip(shapes, numbers.tolist(), strict=True)
-    return burning.rasterize(pairs, (grid.height, grid.width), 0, transform=grid.transform, dtype=np.int32)
-
-
-def _burn(truth: np.ndarray, shapes: np.ndarray, value: int, grid: Grid) -> None:
-    if len(shapes):
-        inside = _numbered(shapes, np.ones(len(shapes), np.int32), grid) > 0
-        truth[inside] = value
+    if labels.width is None or not pointed.any():
+        return shapes
+    shapes = shapes.copy()
+    shapes[pointed] = grown(shapes[pointed], labels.width, grid)
+    return shapes
 
 
 def _counts(values: np.ndarray, classes: Sequence[ClassInfo]) -> dict[str, int]:

@@ -18,6 +18,7 @@ from ..grid import Grid
 from ..learnjob import Labels, LearnTask
 from ..sources import Context
 from . import label_rasters, label_vectors
+from .label_keys import ClassKeys, text_of
 
 REGRESSIONS = ("pixel-regression", "chip-regression")
 #: Colours as the starter models have them.
@@ -49,45 +50,13 @@ class Truth:
     warnings: tuple[str, ...] = ()
 
 
-class ClassKeys:
-    """From what stands in a label to the index of its class: by name first, whatever its case, then by value."""
-
-    def __init__(self, classes: Sequence[ClassInfo], unlabelled: Sequence[str] = ()) -> None:
-        self._names = {info.name.strip().casefold(): index for index, info in enumerate(classes)}
-        self._values = {str(info.value): index for index, info in enumerate(classes)}
-        self._unknown = {text.strip().casefold() for text in unlabelled}
-
-    def index(self, value: object) -> int:
-        """-1 for what is no class, NULL, or stands for "not known"."""
-        text = text_of(value)
-        if text is None or text.casefold() in self._unknown:
-            return -1
-        return self._names.get(text.casefold(), self._values.get(text, -1))
-
-    def indices(self, values: np.ndarray) -> np.ndarray:
-        """int16, of the shape of `values`; each different value is looked up once."""
-        flat = values.ravel()
-        if flat.dtype.kind == "O":
-            return np.array([self.index(value) for value in flat], np.int16).reshape(values.shape)
-        different, where = np.unique(flat, return_inverse=True)
-        return np.array([self.index(v) for v in different], np.int16)[where].reshape(values.shape)
-
-
-def text_of(value: object) -> str | None:
-    """A value as one would write it: whole numbers without a point; None for NULL, NaN and empty text."""
-    if value is None or (isinstance(value, (float, np.floating)) and not np.isfinite(value)):
-        return None
-    if isinstance(value, (float, np.floating)) and float(value).is_integer():
-        return str(int(value))
-    return str(value).strip() or None
-
-
 def survey_classes(
     labels: Sequence[Labels], task: LearnTask, classes: tuple[ClassInfo, ...], base: Path
 ) -> tuple[ClassInfo, ...]:
     """The classes of all these labels together; those that are given, where they are.
 
-    Whole numbers are values of their own; names get the values 1 upward in the order of the alphabet.
+    Whole numbers are values of their own; names get the values 1 upward in the order of the alphabet, and names that
+    differ in their case alone are one. Field boundaries are always background, field and boundary, in that order.
 
     Raises:
         RequestError: the field is missing, or there are too few or too many classes.
@@ -95,22 +64,23 @@ def survey_classes(
     if task in REGRESSIONS:
         return ()
     if task == "field-boundaries":
-        return classes or FIELD_CLASSES
+        return _field_classes(classes) if classes else FIELD_CLASSES
     if classes:
         return classes
-    found: set[str] = set()
+    found: dict[str, str] = {}
     for one in labels:
         unknown = {text.strip().casefold() for text in one.unlabelled}
         values = label_rasters.values_of(one, base) if label_rasters.is_raster(one, base) else _field_values(one, base)
-        texts = (text_of(value) for value in values)
-        found |= {text for text in texts if text is not None and text.casefold() not in unknown}
+        for text in sorted(text for value in values if (text := text_of(value)) is not None):
+            if text.casefold() not in unknown:
+                found.setdefault(text.casefold(), text)
     title = title_of(labels[0])
     if len(found) > _MOST_CLASSES:
         raise RequestError(f"The labels '{title}' have {len(found):,} different values; choose a field with classes.")
     if len(found) < 2:
-        said = f"only the class '{next(iter(found))}'" if found else "no class at all"
+        said = f"only the class '{next(iter(found.values()))}'" if found else "no class at all"
         raise RequestError(f"The labels '{title}' have {said}; a model has to tell at least two apart.")
-    return _named(found)
+    return _named(set(found.values()))
 
 
 def read_labels(labels: Labels, task: LearnTask, classes: tuple[ClassInfo, ...], grid: Grid, context: Context) -> Truth:
@@ -121,8 +91,10 @@ def read_labels(labels: Labels, task: LearnTask, classes: tuple[ClassInfo, ...],
     nearest pixel, those of a regression bilinearly, or averaged where they are finer than the grid.
 
     Field boundaries from polygons: a band of `Labels.width` along each outline is boundary, what is left of the polygon
-    field. Background is what a feature says (a field with "background" or 0), and a ring of three band widths around
-    the parcels; all else is unknown.
+    field. Background is what features say (a field with "background" or 0); where none does, a ring of three band
+    widths around the parcels is taken for it. All else is unknown.
+
+    Labels that lie nowhere on the grid are no error here: an evaluation asks window by window.
 
     Raises:
         RequestError: the field is missing or holds text where numbers are needed, or the layer holds lines.
@@ -130,14 +102,21 @@ def read_labels(labels: Labels, task: LearnTask, classes: tuple[ClassInfo, ...],
     """
     keys = ClassKeys(classes, labels.unlabelled)
     if label_rasters.is_raster(labels, context.base):
-        values, told = label_rasters.read(labels, task in REGRESSIONS, keys.indices, grid, context)
+        values, told = label_rasters.read(labels, None if task in REGRESSIONS else keys, grid, context)
         return _truth(values, classes, {}, told)
     if task == "field-boundaries":
         values, features, told = label_vectors.read_parcels(labels, grid, context)
     else:
-        to_index = None if task in REGRESSIONS else keys.indices
-        values, features, told = label_vectors.read(labels, to_index, classes, grid, context)
+        meant = None if task in REGRESSIONS else keys
+        values, features, told = label_vectors.read(labels, meant, classes, grid, context)
     return _truth(values, classes, features, told)
+
+
+def count_pixels(values: np.ndarray, classes: Sequence[ClassInfo]) -> dict[str, int]:
+    """Labelled pixels by class name; "all" in a regression, which has no classes."""
+    if not classes:
+        return {"all": int(np.isfinite(values).sum())}
+    return {info.name: int((values == index).sum()) for index, info in enumerate(classes)}
 
 
 def title_of(labels: Labels) -> str:
@@ -145,14 +124,22 @@ def title_of(labels: Labels) -> str:
     return labels.name or Path(labels.path).name
 
 
+def _field_classes(classes: tuple[ClassInfo, ...]) -> tuple[ClassInfo, ...]:
+    """The three classes of field boundaries in the order that everything counts on."""
+    by_name = {info.name.strip().casefold(): info for info in classes}
+    names = [info.name for info in FIELD_CLASSES]
+    if len(classes) != len(names) or set(by_name) != set(names):
+        raise RequestError(
+            f"The classes of field boundaries are called {', '.join(names)}, each once; their values and colours are "
+            "yours to choose."
+        )
+    return tuple(by_name[name] for name in names)
+
+
 def _truth(
     values: np.ndarray, classes: tuple[ClassInfo, ...], features: dict[str, int], told: tuple[str, ...]
 ) -> Truth:
-    if not classes:
-        pixels = {"all": int(np.isfinite(values).sum())}
-    else:
-        pixels = {info.name: int((values == index).sum()) for index, info in enumerate(classes)}
-    return Truth(values, classes, pixels, features, told)
+    return Truth(values, classes, count_pixels(values, classes), features, told)
 
 
 def _field_values(labels: Labels, base: Path) -> list[object]:

@@ -15,7 +15,7 @@ from ..errors import RequestError
 from ..learnjob import Place
 from ..voice import Voice
 from .coarse import prior_slot
-from .labels import survey_classes, title_of
+from .labels import REGRESSIONS, survey_classes, title_of
 from .scene import Scene, read_scene, read_slot
 from .slots import default_slots, slots_of, with_offsets
 
@@ -33,6 +33,7 @@ class Wanted:
         classes: the job's classes; empty takes the labels'.
         gsd: metres, or None for the first place's own grid.
         prior: the source that holds the coarse class raster.
+        unseen: True for places that no training sees, which may lack a class.
     """
 
     task: LearnTask
@@ -40,6 +41,7 @@ class Wanted:
     classes: tuple[ClassInfo, ...]
     gsd: float | None
     prior: str
+    unseen: bool = False
 
 
 @dataclass(frozen=True)
@@ -82,12 +84,45 @@ def gather(wanted: Wanted, places: Sequence[Place], base: Path, folder: Path, vo
         SourceError: a layer cannot be read.
         Cancelled: the user stopped it.
     """
-    slots = wanted.slots or default_slots(places[0], base, wanted.gsd)
+    slots = wanted.slots or default_slots(places[0], base, wanted.gsd, wanted.prior)
     slots = with_offsets(tuple(slot for slot in slots if slot.role not in ("prior", "location")))
     classes = survey_classes([place.labels for place in places], wanted.task, wanted.classes, base)
     scenes = tuple(read_scene(place, slots, classes, wanted.task, wanted.gsd, base, folder, voice) for place in places)
-    _refuse_unlabelled(classes, scenes, places)
+    if not wanted.classes and wanted.task not in (*REGRESSIONS, "field-boundaries"):
+        classes, scenes = _labelled_alone(classes, scenes, places)
+    if not wanted.unseen:
+        _refuse_unlabelled(classes, scenes, places)
     return Material(wanted, tuple(places), slots, classes, scenes, base, folder)
+
+
+def _labelled_alone(
+    classes: tuple[ClassInfo, ...], scenes: tuple[Scene, ...], places: Sequence[Place]
+) -> tuple[tuple[ClassInfo, ...], tuple[Scene, ...]]:
+    """Classes that nobody asked for by name, without those that have no pixel: labels may reach beyond the layers."""
+    kept = [i for i in range(len(classes)) if any((scene.truth == i).any() for scene in scenes)]
+    if len(kept) == len(classes):
+        return classes, scenes
+    title = title_of(places[0].labels)
+    if len(kept) < 2:
+        raise RequestError(
+            f"On the layers, the labels '{title}' have only the class '{classes[kept[0]].name}'; a model has to tell "
+            "at least two apart."
+        )
+    lost = ", ".join(f"'{info.name}'" for i, info in enumerate(classes) if i not in kept)
+    told = f"No pixel of the layers is labelled {lost} in '{title}'; the model is made without."
+    table = np.full(len(classes) + 1, -1, np.int16)
+    table[kept] = np.arange(len(kept))
+    left = tuple(classes[i] for i in kept)
+    return left, tuple(
+        replace(
+            scene,
+            truth=table[scene.truth],
+            pixels={info.name: scene.pixels[info.name] for info in left},
+            features={name: n for name, n in scene.features.items() if any(name == info.name for info in left)},
+            warnings=(*scene.warnings, told),
+        )
+        for scene in scenes
+    )
 
 
 def _refuse_unlabelled(classes: tuple[ClassInfo, ...], scenes: Sequence[Scene], places: Sequence[Place]) -> None:

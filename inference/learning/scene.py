@@ -20,7 +20,7 @@ from ..sources import Context, open_source
 from ..sources.raster_grid import native_grid
 from ..voice import Voice
 from . import label_rasters, label_vectors
-from .labels import Truth, read_labels, title_of
+from .labels import Truth, count_pixels, read_labels, title_of
 
 #: Side of the windows in which sources are read.
 _WINDOW = 512
@@ -40,7 +40,8 @@ class Scene:
         values: C×H×W float32 in the sources' units; undefined where not valid.
         valid: C×H×W bool.
         truth: H×W as `Truth.values`; unknown where a required layer has no value.
-        pixels, features: labels by class name.
+        pixels: usable pixels of the truth by class name ("all" in a regression).
+        features: polygons and points by class name, also those without a usable pixel; empty for rasters.
         corners: 2×2×2 longitudes and latitudes of the corner pixels' centres (see `models.training.scenes.Scene`).
         warnings: sentences for the user.
         attribution: what the layers' licences ask for.
@@ -98,7 +99,7 @@ def read_scene(
     channels = sum(slot.width for slot in slots)
     _refuse_huge(place, grid, channels)
     truth = read_labels(place.labels, task, classes, grid, context)
-    _refuse_outside(place, truth, grid)
+    _refuse_unusable(place, truth, grid)
     values = np.zeros((channels, grid.height, grid.width), np.float32)
     valid = np.zeros(values.shape, bool)
     credits: list[str] = []
@@ -115,14 +116,17 @@ def read_scene(
     known = truth.values.copy()
     known[~required] = -1 if classes else np.nan
     if not _known(known).any():
-        raise RequestError(f"The labels '{title_of(place.labels)}' lie where the imagery has no data.")
+        raise RequestError(
+            f"The labels '{title_of(place.labels)}' lie where the required layers of '{place.name}' have no data; "
+            "check their extents and nodata."
+        )
     return Scene(
         name=place.name,
         grid=grid,
         values=values,
         valid=valid,
         truth=known,
-        pixels=truth.pixels,
+        pixels=count_pixels(known, classes),
         features=truth.features,
         corners=corners_of(grid),
         warnings=tuple(dict.fromkeys((*told, *truth.warnings))),
@@ -198,7 +202,8 @@ def _around_labels(place: Place, grid: Grid, ratio: int, context: Context) -> Gr
     top, left = (max(math.floor((min(places) - MARGIN) / step), 0) * step for places in (rows, cols))
     bottom, right = math.ceil(max(rows)) + MARGIN, math.ceil(max(cols)) + MARGIN
     height, width = min(bottom, grid.height) - top, min(right, grid.width) - left
-    if height <= 0 or width <= 0 or max(rows) < 0 or max(cols) < 0:
+    beside = min(rows) >= grid.height or min(cols) >= grid.width or max(rows) <= 0 or max(cols) <= 0
+    if beside or height <= 0 or width <= 0:
         raise _outside(place, grid, bounds)
     window = Window(top, left, height, width)
     return replace(grid, transform=grid.window_transform(window), width=width, height=height)
@@ -206,14 +211,17 @@ def _around_labels(place: Place, grid: Grid, ratio: int, context: Context) -> Gr
 
 def _extent(labels: Labels, grid: Grid, context: Context) -> tuple[float, float, float, float] | None:
     if label_rasters.is_raster(labels, context.base):
-        own = native_grid(Source(path=labels.path), context)
+        own = native_grid(Source(path=label_rasters.file_of(labels, context)), context)
         return transform_bounds(own.pyproj_crs, grid.pyproj_crs, own.bounds)
     return label_vectors.extent(labels, grid, context)
 
 
-def _refuse_outside(place: Place, truth: Truth, grid: Grid) -> None:
-    if not _known(truth.values).any():
-        raise _outside(place, grid, None)
+def _refuse_unusable(place: Place, truth: Truth, grid: Grid) -> None:
+    if _known(truth.values).any():
+        return
+    if truth.warnings:
+        raise RequestError(f"Nothing can be learned from the labels of '{place.name}': {' '.join(truth.warnings)}")
+    raise _outside(place, grid, None)
 
 
 def _outside(place: Place, grid: Grid, bounds: tuple[float, ...] | None) -> RequestError:

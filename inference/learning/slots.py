@@ -28,14 +28,15 @@ _WAVELENGTHS = {"red": 0.665, "green": 0.56, "blue": 0.49, "nir": 0.842}
 _IMAGERY_ONLY = ("imagery", "vit", "token-fuse", "token-control")
 
 
-def default_slots(place: Place, base: Path, gsd: float | None) -> tuple[Slot, ...]:
+def default_slots(place: Place, base: Path, gsd: float | None, prior: str = "prior") -> tuple[Slot, ...]:
     """Slots for the place's sources, by their names: ``imagery``, ``osm``, ``dem``, and further rasters by their own.
 
     Imagery is required and its channels are its bands, by description or colour. OpenStreetMap and elevation have the
-    channels of the starter models; they and further rasters may be missing. A source named ``prior`` gets no slot here.
+    channels of the starter models; they and further rasters may be missing. The source named `prior` gets no slot here:
+    its matrix has to be estimated first.
 
     Raises:
-        RequestError: there is no imagery.
+        RequestError: there is no imagery, or vector layers go by a name of their own.
         SourceError: a raster cannot be opened.
     """
     if "imagery" not in place.sources:
@@ -49,7 +50,12 @@ def default_slots(place: Place, base: Path, gsd: float | None) -> tuple[Slot, ..
     if "dem" in place.sources:
         slots.append(dem_slot(0, _FAR if pixel >= _COARSE else _NEAR))
     for name, source in place.sources.items():
-        if name not in ("imagery", "osm", "dem", "prior"):
+        if name not in ("imagery", "osm", "dem", "prior", prior):
+            if source.layers:
+                raise RequestError(
+                    f"sources.{name} holds vector layers, which nothing says how to draw; put them into sources.osm, "
+                    "or describe the slot in the job."
+                )
             channels = tuple(Channel(band) for band in _band_names(source, context))
             slots.append(Slot(name, "raster", channels, "input", missing="fill", description=f"the layer '{name}'"))
     return with_offsets(slots)
@@ -82,7 +88,7 @@ def _band_names(source: Source, context: Context) -> list[str]:
     """One name a channel, no name twice."""
     files = [(file.path, file.bands) for file in source.stack]
     if not files:
-        files = [(source.path or source.mosaic[0], source.bands)]
+        files = [(path, source.bands) for path in ((source.path,) if source.path else source.mosaic[:1])]
     names: list[str] = []
     for path, bands in files:
         names += _names_in(path, bands, context)

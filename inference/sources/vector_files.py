@@ -11,6 +11,7 @@ from typing import Any
 import pyogrio
 from pyogrio.errors import DataLayerError, DataSourceError
 from pyproj import CRS
+from pyproj.exceptions import CRSError
 
 from ..errors import SourceError
 from ..grid import on_the_map
@@ -59,7 +60,9 @@ class LayerFile:
     bounds: tuple[float, float, float, float] | None
 
 
-def find_layers(asked: VectorLayer, base: Path, kinds: frozenset[str], several: list[str]) -> list[LayerFile]:
+def find_layers(
+    asked: VectorLayer, base: Path, kinds: frozenset[str], several: list[str], crs: str | None = None
+) -> list[LayerFile]:
     """The layers that `asked` stands for: one, or every useful one of an OSM extract.
 
     Args:
@@ -67,6 +70,7 @@ def find_layers(asked: VectorLayer, base: Path, kinds: frozenset[str], several: 
         base: folder against which a relative path resolves.
         kinds: geometry kinds that are wanted; layers of an OSM extract without any of them are left out.
         several: receives a sentence where the file has more layers than the one that is taken.
+        crs: in place of the layers' own, where that is missing or known to be wrong.
 
     Raises:
         SourceError: the file is missing, unreadable, of a refused format, without that layer, or without a CRS.
@@ -91,7 +95,7 @@ def find_layers(asked: VectorLayer, base: Path, kinds: frozenset[str], several: 
                 f"'{name}' has {len(there)} layers and only '{chosen[0]}' is read; list the others in the source's "
                 f"layers too if they matter ({', '.join(there[1:12])})."
             )
-    return [_describe(path, layer, name) for layer in chosen]
+    return [_describe(path, layer, name, crs) for layer in chosen]
 
 
 def describe_copy(path: Path, original: LayerFile) -> LayerFile:
@@ -168,25 +172,33 @@ def _head(path: str) -> bytes:
         return stream.read(65536)
 
 
-def _describe(path: str, layer: str, name: str) -> LayerFile:
+def _describe(path: str, layer: str, name: str, told: str | None) -> LayerFile:
     info = _info(path, layer, name)
     if info["driver"] not in DRIVERS:
         raise SourceError(f"'{name}' is of the format {info['driver']}, which is not read; export it to GeoPackage.")
-    if not info["crs"]:
+    written = told or info["crs"]
+    if not written:
         raise SourceError(f"The layer '{layer}' of '{name}' has no CRS; assign the right one and save it again.")
-    if not on_the_map(crs := CRS.from_user_input(str(info["crs"]))):
+    if not on_the_map(crs := _parsed(str(written), name)):
         raise SourceError(f"The layer '{layer}' of '{name}' has the CRS '{crs.name}', which lies on no map.")
     return LayerFile(
         path=path,
         layer=layer,
         name=name if Path(name).stem == layer else f"{name}: {layer}",
-        crs=str(info["crs"]),
+        crs=str(written),
         fields=tuple(str(field) for field in info["fields"]),
         driver=str(info["driver"]),
         indexed=bool(info["capabilities"]["fast_spatial_filter"]),
         features=int(info["features"]) if info["features"] >= 0 else None,
         bounds=_bounds(info),
     )
+
+
+def _parsed(text: str, name: str) -> CRS:
+    try:
+        return CRS.from_user_input(text)
+    except CRSError as problem:
+        raise SourceError(f"The CRS of '{name}', {text[:60]!r}, is not understood; assign another one.") from problem
 
 
 def _info(path: str, layer: str | None, name: str) -> dict[str, Any]:
