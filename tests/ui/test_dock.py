@@ -136,6 +136,7 @@ def test_the_tab_key_goes_from_top_to_bottom(dock):
             "Model",
             "ModelInfo",
             "ModelImport",
+            "ModelTrain",
             "Raster_imagery",
             "Bands_imagery",
             "Vectors_osm",

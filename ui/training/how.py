@@ -46,6 +46,7 @@ class TrainingHow(QgsCollapsibleGroupBox):
         self._encoder = QComboBox(self)
         self._weights = QgsFileWidget(self)
         self._epochs = self._number("Epochs", usual.epochs, 1, 10_000, tr("Epochs at most; the best one is kept"))
+        self._steps = self._number("Steps", usual.steps, 1, 10_000, tr("Batches in an epoch"))
         self._chip = self._number("Chip", usual.chip, 16, 2048, tr("Side of a training chip in pixels"), tr(" px"))
         self._batch = self._number("Batch", usual.batch, 1, 512, tr("Chips in a batch; more need more memory"))
         self._validation = self._number(
@@ -81,6 +82,7 @@ class TrainingHow(QgsCollapsibleGroupBox):
             "ENCODER": self._encoder.currentText().strip(),
             "WEIGHTS": self._weights.filePath().strip() if self._weights.isEnabled() else "",
             "EPOCHS": self._epochs.value(),
+            "STEPS": self._steps.value(),
             "CHIP": self._chip.value(),
             "BATCH": self._batch.value(),
             "VALIDATION": self._validation.value() / 100,
@@ -101,17 +103,9 @@ class TrainingHow(QgsCollapsibleGroupBox):
 
     def focus_chain(self) -> list[QWidget]:
         """What the Tab key goes through, in order."""
-        boxes = [self._epochs, self._chip, self._batch, self._validation, self._patience, self._dropout, self._seed]
-        return [
-            self._strategy,
-            self._network,
-            self._encoder,
-            self._weights,
-            *boxes,
-            self._half,
-            self._byte,
-            self._license,
-        ]
+        boxes = [self._epochs, self._patience, self._steps, self._batch, self._chip, self._seed]
+        head = [self._strategy, self._network, self._encoder, self._weights]
+        return [*head, *boxes, self._validation, self._dropout, self._half, self._byte, self._license]
 
     def _prepare(self) -> None:
         for name, title, _ in _strategies():
@@ -163,15 +157,15 @@ class TrainingHow(QgsCollapsibleGroupBox):
         form.addRow(tr("Encoder"), self._encoder)
         form.addRow(tr("Weights"), self._weights)
         pairs = (
-            (tr("E&pochs"), self._epochs, tr("Seed"), self._seed),
-            (tr("&Chip"), self._chip, tr("Batch"), self._batch),
-            (tr("&Validation"), self._validation, tr("Patience"), self._patience),
+            (tr("E&pochs"), self._epochs, tr("Patience"), self._patience),
+            (tr("Steps"), self._steps, tr("Batch"), self._batch),
+            (tr("&Chip"), self._chip, tr("Seed"), self._seed),
+            (tr("&Validation"), self._validation, tr("Dropout"), self._dropout),
         )
         for text, box, other, beside in pairs:
             label = QLabel(text, self)
             label.setBuddy(box)
             form.addRow(label, self._beside(box, other, beside))
-        form.addRow(tr("Layer dropout"), self._dropout)
         files = QHBoxLayout()
         files.addWidget(self._half)
         files.addWidget(self._byte)
