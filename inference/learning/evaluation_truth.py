@@ -27,7 +27,7 @@ from ..sources.raster_place import file_grid, georeference
 from ..sources.vector import VectorReader
 from ..sources.vector_files import find_layers
 from ..sources.vector_place import Bounds, Placement
-from . import label_rasters
+from . import label_rasters, label_vectors
 from .labels import read_labels, survey_classes
 
 Kind = Literal["polygons", "points", "raster"]
@@ -132,10 +132,18 @@ class Reference:
         return replace(self.grid, transform=placed, width=window.width, height=window.height)
 
     def polygons(self) -> np.ndarray:
-        """The reference's valid polygons in the map's CRS; none where they are points or a raster."""
+        """The reference's valid parcels in the map's CRS; none where it is points or a raster.
+
+        Polygons that say what is background, or that nothing is known there, are no parcels.
+        """
         if self.reader is None or self.kind != "polygons":
             return np.empty(0, object)
-        shapes = shapely.make_valid(self.reader.read(self.grid.window_bounds(self.extent)).shapes)
+        found = self.reader.read(self.grid.window_bounds(self.extent))
+        shapes = found.shapes
+        if self.labels.field:
+            background, left_out = label_vectors.no_parcels(self.labels, found.columns[self.labels.field])
+            shapes = shapes[~background & ~left_out]
+        shapes = shapely.make_valid(shapes)
         return shapes[shapely.area(shapes) > 0]
 
     def _groups(self, window: Window, known: np.ndarray) -> np.ndarray:
@@ -232,5 +240,6 @@ def _open_features(labels: Labels, grid: Grid, context: Context) -> tuple[Vector
     kinds = frozenset(("polygon", "point"))
     file = find_layers(VectorLayer(labels.path, labels.layer), context.base, kinds, [], labels.crs)[0]
     kind = str(pyogrio.read_info(file.path, layer=file.layer)["geometry_type"] or "")
-    reader = VectorReader(file, (), labels.where, False, grid.pyproj_crs, context)
+    columns = (labels.field,) if labels.field else ()
+    reader = VectorReader(file, columns, labels.where, False, grid.pyproj_crs, context)
     return reader, "points" if "Point" in kind else "polygons"

@@ -86,11 +86,7 @@ def read(
 def read_parcels(labels: Labels, grid: Grid, context: Context) -> tuple[np.ndarray, dict[str, int], tuple[str, ...]]:
     """Field (1), boundary (2) and background (0) on the grid, H×W int16 with -1; features and sentences as `read`."""
     drawn = _drawn(labels, grid, context)
-    texts = [(text_of(value) or "").casefold() for value in drawn.values]
-    unknown = {text.strip().casefold() for text in labels.unlabelled}
-    away = np.array([text in _BACKGROUND for text in texts], bool) if labels.field else np.zeros(len(texts), bool)
-    left_out = np.array([text in unknown for text in texts], bool) if labels.field else np.zeros(len(texts), bool)
-    away &= ~left_out
+    away, left_out = no_parcels(labels, drawn.values)
     width = labels.width or 2 * grid.mean_gsd
     parcels = drawn.shapes[~away & ~left_out]
     told = ""
@@ -107,6 +103,14 @@ def read_parcels(labels: Labels, grid: Grid, context: Context) -> tuple[np.ndarr
     burn_into(truth, grown(shapely.boundary(parcels), width / 2, grid), _BOUNDARY_INDEX, grid)
     counts = {"field": len(parcels), **({"background": int(away.sum())} if away.any() else {})}
     return truth, counts, (told,) if told else ()
+
+
+def no_parcels(labels: Labels, values: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """By the values of their field, if any: features that say that there is no field, and that say nothing (bool)."""
+    texts = [(text_of(value) or "").casefold() if labels.field else None for value in values]
+    unknown = {text.strip().casefold() for text in labels.unlabelled}
+    left_out = np.array([text in unknown for text in texts], bool)
+    return np.array([text in _BACKGROUND for text in texts], bool) & ~left_out, left_out
 
 
 def extent(labels: Labels, grid: Grid, context: Context) -> tuple[float, float, float, float] | None:

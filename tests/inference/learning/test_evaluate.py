@@ -225,6 +225,7 @@ def test_fields_outside_the_parcels_are_judged_where_the_labels_name_background_
     guessed = evaluate(tmp_path, told, labels=Labels("parcels.gpkg"), **job)
     named = evaluate(tmp_path, labels=Labels("known.gpkg", field="kind"), **job)
     assert (guessed["object_precision"], named["object_precision"]) == (1, 0.5)
+    assert (named["objects_true"], named["object_recall"]) == (1, 1)
     assert guessed["confusion"][0] == [0, 0, 0]
     assert any("name no background" in event.text for event in told if isinstance(event, Warn))
 
