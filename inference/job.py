@@ -185,7 +185,7 @@ def job_from_dict(data: object, where: str = "job") -> Job:
     _check_compute(job.compute, f"{where}.compute")
     _check_outputs(job.outputs, f"{where}.outputs")
     for name, source in job.sources.items():
-        _check_source(source, f"{where}.sources.{name}")
+        check_source(source, f"{where}.sources.{name}")
     return job
 
 
@@ -235,7 +235,8 @@ def _check_outputs(outputs: Outputs, where: str) -> None:
             raise RequestError(f"{where}.{name} must not be negative.")
 
 
-def _check_source(source: Source, where: str) -> None:
+def check_source(source: Source, where: str) -> None:
+    """Refuse a source that contradicts itself; raises RequestError that names the field."""
     given = [name for name in ("path", "mosaic", "stack") if getattr(source, name)]
     if len(given) > 1:
         raise RequestError(f"{where} names {' and '.join(given)}; give one of them.")

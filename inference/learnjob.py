@@ -10,11 +10,11 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Optional, TypeVar
 
-from ..models.card import ClassInfo, Slot
+from ..models.card import ClassInfo, Slot, check_classes, check_slots
 from ..models.fields import decode, encode
 from ..models.trainplan import Architecture, LearnTask, Network, Precision, Strategy, Training
 from .errors import RequestError
-from .job import MAX_BYTES, Compute, GridSpec, Source
+from .job import MAX_BYTES, Compute, GridSpec, Source, check_source
 
 SCHEMA = 1
 __all__ = [
@@ -200,6 +200,7 @@ def learnjob_from_dict(kind: type[Kind], data: object, where: str = "job") -> Ki
     for name in ("places", "train"):
         if getattr(job, name, None) == ():
             raise RequestError(f"{where}.{name} must name at least one place with layers and labels.")
+    _check_layers(job, where)
     training = getattr(job, "training", None)
     if training is not None:
         _check_training(training, f"{where}.training")
@@ -207,8 +208,8 @@ def learnjob_from_dict(kind: type[Kind], data: object, where: str = "job") -> Ki
         _check_compare(job, where)
     if isinstance(job, EvaluateJob) and (job.map is None) == (job.model is None):
         raise RequestError(f"{where} needs either 'map', a raster to judge, or 'model' with 'sources' to run first.")
-    if isinstance(job, ChipsJob) and not 16 <= job.size <= 4096:
-        raise RequestError(f"{where}.size must lie between 16 and 4096 pixels, not {job.size}.")
+    if isinstance(job, ChipsJob):
+        _check_chips(job, where)
     return job
 
 
@@ -249,6 +250,40 @@ def _check_training(training: Training, where: str) -> None:
         raise RequestError(f"{where}.dropout is a probability from 0 to below 1, not {training.dropout:g}.")
     if not 0 < training.rate <= 1 or training.decay < 0:
         raise RequestError(f"{where}.rate must lie above 0 and at most at 1, and decay must not be negative.")
+
+
+def _check_layers(job: Any, where: str) -> None:
+    """Sources, labels, slots and classes of a job of any kind."""
+    bound = {
+        f"{where}.{group}[{i}]": place
+        for group in ("places", "train", "test")
+        for i, place in enumerate(getattr(job, group, ()))
+    }
+    for spot, place in ({where: job} if isinstance(job, EvaluateJob) else bound).items():
+        for name, source in place.sources.items():
+            check_source(source, f"{spot}.sources.{name}")
+        _check_labels(place.labels, f"{spot}.labels")
+    # The recipes of priors and locations are made for each training.
+    check_slots(tuple(s for s in getattr(job, "slots", ()) if s.role not in ("prior", "location")), f"{where}.slots")
+    check_classes(job.classes, f"{where}.classes")
+
+
+def _check_labels(labels: Labels, where: str) -> None:
+    if not labels.path:
+        raise RequestError(f"{where}.path names no file.")
+    if labels.band < 1:
+        raise RequestError(f"{where}.band is counted from 1, and is {labels.band}.")
+    if labels.width is not None and labels.width <= 0:
+        raise RequestError(f"{where}.width must be more than 0 metres, not {labels.width:g}.")
+
+
+def _check_chips(job: ChipsJob, where: str) -> None:
+    if not 16 <= job.size <= 4096:
+        raise RequestError(f"{where}.size must lie between 16 and 4096 pixels, not {job.size}.")
+    if job.stride is not None and job.stride < 1:
+        raise RequestError(f"{where}.stride must be at least 1 pixel, not {job.stride}.")
+    if not 0 <= job.validation <= 0.9:
+        raise RequestError(f"{where}.validation is a share from 0 to 0.9, not {job.validation:g}.")
 
 
 def _check_compare(job: CompareJob, where: str) -> None:

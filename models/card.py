@@ -352,6 +352,22 @@ def check_recipe(recipe: OsmRecipe, where: str) -> None:
     _check_osm(recipe, where)
 
 
+def check_slots(slots: tuple[Slot, ...], where: str) -> None:
+    """Refuse slots that stand outside a card (a job's own) as those inside a card are; raises CardError."""
+    _refuse_twins([slot.name for slot in slots], where)
+    for i, slot in enumerate(slots):
+        _check_slot(slot, f"{where}[{i}]")
+
+
+def check_classes(classes: tuple[ClassInfo, ...], where: str) -> None:
+    """Refuse values that no class raster can hold, or that two classes share; raises CardError."""
+    values = [info.value for info in classes]
+    if len(set(values)) != len(values):
+        raise CardError(f"{where} use one value twice.")
+    if any(not 0 <= value <= 65534 for value in values):
+        raise CardError(f"{where} must have values between 0 and 65534.")
+
+
 def _check_osm(recipe: Optional[OsmRecipe], where: str) -> None:
     if recipe is None or not recipe.rules:
         raise CardError(f"{where} needs 'osm' with at least one rule.")
@@ -377,10 +393,7 @@ def _check_prior(slot: Slot, where: str) -> None:
 
 def _check_output(output: Output, where: str) -> None:
     values = [info.value for info in output.classes]
-    if len(set(values)) != len(values):
-        raise CardError(f"{where}.classes use one value twice.")
-    if any(not 0 <= value <= 65534 for value in values):
-        raise CardError(f"{where}.classes must have values between 0 and 65534.")
+    check_classes(output.classes, f"{where}.classes")
     if output.nodata is not None and output.nodata in values:
         raise CardError(f"{where}.nodata is {output.nodata:g}, which is also the value of a class.")
     if output.stride < 1 or output.margin < 0 or output.scaling.scale == 0:

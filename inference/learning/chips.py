@@ -32,6 +32,7 @@ from ..voice import Voice, Warnings
 from .material import Material, Wanted, gather
 
 INDEX, FACTS = "index.geojson", "chips.json"
+IMAGES, LABELS = "images", "labels"
 #: Nodata of class labels; 65535 where a class has a value above 254.
 _NODATA, _WIDE_NODATA = 255, 65535
 
@@ -57,6 +58,8 @@ def export_chips(job: ChipsJob, base: Path, voice: Voice) -> Result:
     Raises:
         RequestError: names the layer, label or field that is wrong, or the folder that cannot be written.
         Cancelled: the user stopped it; chips written so far stay, without an index.
+
+    Chips that an earlier export left in the folder are deleted: of another split, they would mix the parts.
     """
     warnings = Warnings(voice.say)
     folder = Path(resolve(job.folder, base))
@@ -83,12 +86,17 @@ class _Export:
         rng = np.random.default_rng(self.job.seed)
         parts = split_truths(self.material.truths, self.job.validation, rng, self.job.size)
         truths = {"train": parts.training, "validation": parts.validation}
+        if parts.alone and self.job.validation:
+            names = self.material.names
+            listed = ", ".join(names[index] for index in parts.alone if index < len(names)) or "the labels"
+            warnings.tell(f"All labels of {listed} lie in one place: their chips train, and none is for validation.")
         chips = list(self._chips(truths))
         if not chips:
             raise RequestError(
                 f"No chip of {self.job.size} pixels holds a label; make them smaller (size), or allow chips without."
             )
-        for name in ("images", "labels"):
+        _forget_earlier(self.folder)
+        for name in (IMAGES, LABELS):
             (self.folder / name).mkdir(parents=True, exist_ok=True)
         for number, chip in enumerate(chips):
             self.voice.checkpoint()
@@ -106,26 +114,31 @@ class _Export:
         from ...models.training.scenes import is_labelled
 
         size, step = self.job.size, self.job.stride or self.job.size
-        for place, scene in enumerate(self.material.scenes):
+        for place, (scene, stem) in enumerate(zip(self.material.scenes, self._stems(), strict=True)):
             height, width = scene.truth.shape
-            for row in range(0, max(height - size, 0) + 1, step):
-                for col in range(0, max(width - size, 0) + 1, step):
+            for row in _starts(height, size, step):
+                for col in _starts(width, size, step):
                     window = Window(row, col, min(size, height), min(size, width))
                     rows, cols = window.within(scene.grid.whole)
                     counts = {part: int(is_labelled(all_[place][rows, cols]).sum()) for part, all_ in truths.items()}
-                    part = max(counts, key=lambda name: counts[name])
-                    if self.job.labelled and not counts[part]:
-                        continue
-                    name = f"{safe_name(scene.name)}_{row:05d}_{col:05d}"
-                    yield _Chip(name, place, window, part, counts[part] / (window.height * window.width))
+                    found = [part for part, count in counts.items() if count]
+                    for part in found if found or self.job.labelled else ["train"]:
+                        name = f"{stem}_{row:05d}_{col:05d}_{part}"
+                        yield _Chip(name, place, window, part, counts[part] / (window.height * window.width))
+
+    def _stems(self) -> list[str]:
+        """How the places' chips are called; names that are one on a disk are numbered."""
+        stems = [safe_name(scene.name) for scene in self.material.scenes]
+        folded = [stem.casefold() for stem in stems]
+        return [stem if folded.count(stem.casefold()) == 1 else f"{stem}_{i}" for i, stem in enumerate(stems, start=1)]
 
     def _write(self, chip: _Chip, truths: dict[str, list[np.ndarray]]) -> None:
         scene = self.material.scenes[chip.place]
         rows, cols = chip.window.within(scene.grid.whole)
         stack = np.where(scene.valid[:, rows, cols], scene.values[:, rows, cols], np.float32(np.nan))
-        _write_raster(self.folder / "images" / f"{chip.name}.tif", stack, scene.grid, chip.window, np.nan, self.bands)
+        _write_raster(self.folder / IMAGES / f"{chip.name}.tif", stack, scene.grid, chip.window, np.nan, self.bands)
         labels, nodata = self._labels(truths[chip.part][chip.place][rows, cols])
-        path = self.folder / "labels" / f"{chip.name}.tif"
+        path = self.folder / LABELS / f"{chip.name}.tif"
         _write_raster(path, labels[None], scene.grid, chip.window, nodata, ["label"])
 
     def _labels(self, truth: np.ndarray) -> tuple[np.ndarray, float]:
@@ -160,8 +173,8 @@ class _Export:
                 "geometry": _outline(self.material.scenes[chip.place].grid, chip.window),
                 "properties": {
                     "name": chip.name,
-                    "image": f"images/{chip.name}.tif",
-                    "labels": f"labels/{chip.name}.tif",
+                    "image": f"{IMAGES}/{chip.name}.tif",
+                    "labels": f"{LABELS}/{chip.name}.tif",
                     "place": self.material.scenes[chip.place].name,
                     "part": chip.part,
                     "labelled": round(chip.labelled, 6),
@@ -170,6 +183,25 @@ class _Export:
             for chip in chips
         ]
         return {"type": "FeatureCollection", "features": features}
+
+
+def _starts(length: int, size: int, step: int) -> list[int]:
+    """Where chips begin along a side; the last one ends at its end, so that no label beyond the last step is lost."""
+    last = max(length - size, 0)
+    return sorted({*range(0, last + 1, step), last})
+
+
+def _forget_earlier(folder: Path) -> None:
+    """Delete the chips that the folder's index lists, and the index, first of all."""
+    try:
+        listed = json.loads((folder / INDEX).read_bytes())["features"]
+        names = [str(feature["properties"]["name"]) for feature in listed]
+    except (OSError, ValueError, KeyError, TypeError):
+        return
+    (folder / INDEX).unlink()
+    for name in names:
+        for kind in (IMAGES, LABELS):
+            (folder / kind / f"{Path(name).name}.tif").unlink(missing_ok=True)
 
 
 def _write_raster(path: Path, values: np.ndarray, grid: Grid, window: Window, nodata: float, names: list[str]) -> None:

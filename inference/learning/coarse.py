@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -18,10 +19,10 @@ from .scene import Scene
 #: Pixels that every pair of coarse class and label is given beforehand, so that nothing is held impossible for want of
 #: labels (Laplace's rule).
 _BEFOREHAND = 1.0
-#: Which OpenStreetMap layers are added to which label, by words in the label's name.
+#: Which OpenStreetMap layers are added to which label, by how words in the label's name begin.
 _ADDED = (
     (("water", "river", "lake"), ("waterways", "water")),
-    (("impervious", "built", "urban", "road", "developed", "village"), ("roads", "buildings")),
+    (("impervious", "built", "building", "urban", "road", "developed", "village"), ("roads", "buildings")),
 )
 
 
@@ -92,7 +93,12 @@ def _count(coarse: np.ndarray, truth: np.ndarray, classes: int, counts: dict[int
 def _additions(classes: tuple[ClassInfo, ...]) -> tuple[PriorAddition, ...]:
     found = []
     for words, layers in _ADDED:
-        label = next((i for i, c in enumerate(classes) if any(word in c.name.lower() for word in words)), None)
+        label = next((i for i, info in enumerate(classes) if _speaks_of(info.name, words)), None)
         if label is not None:
             found += [PriorAddition(label, RECIPES[layer]) for layer in layers]
     return tuple(found)
+
+
+def _speaks_of(name: str, beginnings: tuple[str, ...]) -> bool:
+    """Whether a word of the name begins so: "broadleaf" holds "road", and is none."""
+    return any(word.startswith(beginnings) for word in re.findall(r"[^\W\d_]+", name.lower()))
