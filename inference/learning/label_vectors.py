@@ -96,8 +96,8 @@ def read_parcels(labels: Labels, grid: Grid, context: Context) -> tuple[np.ndarr
     elif len(parcels):
         burn_into(truth, grown(parcels, (0.5 + _RING) * width, grid), _BACKGROUND_INDEX, grid)
         told = (
-            f"The labels '{drawn.name}' name no background; a ring of {_RING * width:g} m around the parcels is taken "
-            "for it, and the rest is unknown."
+            f"The labels '{drawn.name}' name no background; a ring of {_RING * width:.3g} m around the parcels is "
+            "taken for it, and the rest is unknown."
         )
     burn_into(truth, parcels, _FIELD_INDEX, grid)
     burn_into(truth, grown(shapely.boundary(parcels), width / 2, grid), _BOUNDARY_INDEX, grid)
@@ -125,7 +125,10 @@ def _drawn(labels: Labels, grid: Grid, context: Context) -> _Drawn:
     if np.isin(shapely.get_type_id(shapes), _LINES).any():
         raise RequestError(f"The labels '{reader.original.name}' hold lines; label with polygons or points.")
     areal = shapely.get_dimensions(shapes) == 2
-    shapes = np.where(areal, shapely.make_valid(shapes), shapes)
+    # The structure's way leaves no lines behind where a polygon touches itself.
+    repaired = shapely.make_valid(shapes[areal], method="structure", keep_collapsed=False)
+    shapes = shapes.copy()
+    shapes[areal] = repaired
     values = found.columns[labels.field] if labels.field else np.full(len(shapes), None, object)
     good = ~shapely.is_empty(shapes)
     return _Drawn(reader.original.name, shapes[good], values[good])
@@ -153,10 +156,10 @@ def _numbers(labels: Labels, drawn: _Drawn) -> np.ndarray:
     """float32 of the field; NaN for NULL and for what stands for "not known"."""
     if labels.field is None:
         raise RequestError(f"The labels '{drawn.name}' need a field that holds the values; give labels.field.")
-    unknown = {text.strip() for text in labels.unlabelled}
+    unknown = {text.strip().casefold() for text in labels.unlabelled}
     numbers = np.full(len(drawn.values), np.nan, np.float32)
     for place, value in enumerate(drawn.values):
-        if value is None or str(value).strip() in unknown:
+        if (text := text_of(value)) is None or text.casefold() in unknown:
             continue
         try:
             numbers[place] = float(value)
