@@ -73,7 +73,11 @@ def backbone_radius(kind: str, encoder: str) -> int | None:
         return None
     with torch.random.fork_rng(devices=[]):
         network = make_backbone(kind, encoder, 1, 1, None, chip=False)
-    return measured_radius(network, backbone_stride(network))
+    stride = backbone_stride(network)
+    try:
+        return measured_radius(network, stride, width=1)
+    except RuntimeError:  # some encoders pool a strip of one pixel down to nothing
+        return measured_radius(network, stride)
 
 
 def _check_name(encoder: str) -> None:

@@ -53,7 +53,7 @@ def _decoded(model: UNet, low: int, high: int, level: int) -> tuple[int, int]:
 
 
 @torch.no_grad()
-def measured_radius(network: nn.Module, stride: int) -> int | None:
+def measured_radius(network: nn.Module, stride: int, width: int | None = None) -> int | None:
     """Receptive radius in pixels of a network of one channel and one output; None where it is not finite.
 
     A row of NaN reaches every output that draws on it, whatever the weights are, so the rows of a strip that become NaN
@@ -64,27 +64,32 @@ def measured_radius(network: nn.Module, stride: int) -> int | None:
     Args:
         network: takes N×1×H×W, H and W multiples of the stride.
         stride: coarsest stride of the network in pixels.
+        width: of the strips, in pixels; None takes the stride. A network that takes strips of one pixel is measured in
+            a thirtieth of the time.
+
+    Raises:
+        RuntimeError: the network does not take strips of that width.
     """
     network = copy.deepcopy(network).eval()
     radius = 0
     for upright in (True, False):
-        strip = _Strip(network, stride, upright)
+        strip = _Strip(network, stride, upright, width or stride)
         reach = strip.reach()
         if reach is None:
             return None
         radius = max(radius, reach)
-    holds = all(_Strip(network, stride, upright).holds(radius) for upright in (True, False))
+    holds = all(_Strip(network, stride, upright, width or stride).holds(radius) for upright in (True, False))
     return radius if holds else None
 
 
 class _Strip:
-    """A network on strips one stride wide, along one axis."""
+    """A network on narrow strips along one axis."""
 
-    def __init__(self, network: nn.Module, stride: int, upright: bool) -> None:
-        self.network, self.stride, self.upright = network, stride, upright
+    def __init__(self, network: nn.Module, stride: int, upright: bool, width: int) -> None:
+        self.network, self.stride, self.upright, self.width = network, stride, upright, width
 
     def answer(self, rows: Tensor) -> Tensor:
-        """The answers N×length to N strips of length × stride, one value a row, NaN where any of the row is."""
+        """The answers N×length to N strips of length × width, one value a row, NaN where any of the row is."""
         strips = rows.unsqueeze(1)
         answers = self.network(strips if self.upright else strips.mT)[:, 0]
         return answers.sum(2 if self.upright else 1)
@@ -103,7 +108,7 @@ class _Strip:
         furthest = 0
         for start in range(0, len(phases), _AT_ONCE):
             spots = [middle + phase for phase in phases[start : start + _AT_ONCE]]
-            rows = torch.ones(len(spots), length, self.stride)
+            rows = torch.ones(len(spots), length, self.width)
             for number, spot in enumerate(spots):
                 rows[number, spot] = torch.nan
             for spot, touched in zip(spots, self.answer(rows).isnan(), strict=True):
@@ -117,7 +122,7 @@ class _Strip:
         edge = -(-radius // stride) * stride
         length = 2 * edge + 4 * stride
         generator = torch.Generator().manual_seed(0)
-        one, other = (torch.rand(length, stride, generator=generator) for _ in range(2))
+        one, other = (torch.rand(length, self.width, generator=generator) for _ in range(2))
         inner = slice(edge, length - edge)
         mixed = other.clone()
         mixed[edge + stride - radius : edge + 2 * stride + radius] = one[edge + stride - radius :][

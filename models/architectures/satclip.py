@@ -54,10 +54,11 @@ def load_satclip(path: Path, degree: int) -> Siren:
 
 
 def _check_degree(path: Path, first: Tensor, facts: dict[str, Any], degree: int) -> None:
-    found = round(first.shape[1] ** 0.5)
+    values = first.shape[1] if first.ndim == 2 else 0
+    found = round(values**0.5)
     told = facts.get("legendre_polys", found)
-    if first.ndim != 2 or found**2 != first.shape[1] or told != found:
-        raise RequestError(f"{path} takes {first.shape[-1]} values of a location, which fits no basis of L = {told}.")
+    if not values or found**2 != values or told != found:
+        raise RequestError(f"{path} takes {values} values of a location, which fits no basis of L = {told}.")
     if found != degree:
         raise RequestError(f"{path} was trained with L = {found}, not {degree}; set network.degree to {found}.")
 

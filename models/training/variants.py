@@ -12,7 +12,6 @@ from pathlib import Path
 import numpy as np
 import onnx
 import onnxruntime
-from onnx import ModelProto, NodeProto, TensorProto
 from onnxruntime.quantization import (
     CalibrationDataReader,
     CalibrationMethod,
@@ -21,16 +20,13 @@ from onnxruntime.quantization import (
     quantize_static,
 )
 from onnxruntime.quantization.shape_inference import quant_pre_process
-from onnxruntime.transformers.float16 import convert_float_to_float16
-from onnxruntime.transformers.onnx_model import OnnxModel
 
 from ..errors import RequestError
 from ..trainplan import Precision
+from .halving import PLACE, halve
 
 #: Operators that int8 is for; everything between them stays as it is.
 _QUANTISED = ["Conv", "MatMul", "Gemm"]
-#: Part of the names of nodes that work on a location. They stay in float32: half precision knows longitudes to 0.1°.
-_PLACE = "/place/"
 #: A value counts as kept within this share of the spread of all values.
 _NEAR = 0.01
 
@@ -71,7 +67,7 @@ def make_variant(path: Path, kind: Precision, target: Path, calibration: Iterabl
         made = Path(scratch, "made.onnx")
         try:
             if kind == "fp16":
-                _halve(path, made)
+                onnx.save(halve(onnx.load(path)), made)
             else:
                 _quantise(path, made, calibration, Path(scratch))
             onnx.checker.check_model(str(made), full_check=True)
@@ -121,40 +117,6 @@ def _session(path: Path) -> onnxruntime.InferenceSession:
     return onnxruntime.InferenceSession(path, options, providers=["CPUExecutionProvider"])
 
 
-def _halve(path: Path, target: Path) -> None:
-    model = onnx.load(path)
-    place = [node.name for node in model.graph.node if _PLACE in node.name]
-    halved = convert_float_to_float16(model, keep_io_types=True, node_block_list=place)
-    _join_location(halved)
-    # The converter puts its casts behind the nodes that need them.
-    ordered = OnnxModel(halved)
-    ordered.topological_sort()
-    onnx.save(ordered.model, target)
-
-
-def _join_location(model: ModelProto) -> None:
-    """Lead the location straight to the nodes that stayed in float32; the converter takes it through half precision."""
-    graph = model.graph
-    for node in _casts(graph.node, "location", TensorProto.FLOAT16):
-        for back in _casts(graph.node, node.output[0], TensorProto.FLOAT):
-            for user in graph.node:
-                user.input[:] = ["location" if name == back.output[0] else name for name in user.input]
-    while idle := _idle_casts(model):
-        for node in idle:
-            graph.node.remove(node)
-
-
-def _idle_casts(model: ModelProto) -> list[NodeProto]:
-    used = {name for node in model.graph.node for name in node.input} | {item.name for item in model.graph.output}
-    return [node for node in model.graph.node if node.op_type == "Cast" and node.output[0] not in used]
-
-
-def _casts(nodes: Iterable[NodeProto], source: str, kind: int) -> list[NodeProto]:
-    return [
-        node for node in nodes if node.op_type == "Cast" and node.input[0] == source and node.attribute[0].i == kind
-    ]
-
-
 class _Reader(CalibrationDataReader):
     """Hands the calibration's inputs to the quantiser."""
 
@@ -171,7 +133,7 @@ def _quantise(path: Path, target: Path, calibration: Iterable[Feed], scratch: Pa
     # Symbolic shapes are not needed for these operators, and fail on free sizes.
     quant_pre_process(path, prepared, skip_symbolic_shape=True)
     model = onnx.load(prepared)
-    left = [node.name for node in model.graph.node if _PLACE in node.name]
+    left = [node.name for node in model.graph.node if PLACE in node.name]
     # The last layer has few weights and tells classes apart; in float32 it costs next to nothing.
     left.append([node.name for node in model.graph.node if node.op_type in _QUANTISED][-1])
     feeds = iter(calibration)
