@@ -86,6 +86,8 @@ def gather(wanted: Wanted, places: Sequence[Place], base: Path, folder: Path, vo
     """
     slots = wanted.slots or default_slots(places[0], base, wanted.gsd, wanted.prior)
     slots = with_offsets(tuple(slot for slot in slots if slot.role not in ("prior", "location")))
+    if not slots:
+        raise RequestError("The job's slots name no layer to learn from; a prior and a location alone are none.")
     classes = survey_classes([place.labels for place in places], wanted.task, wanted.classes, base)
     scenes = tuple(read_scene(place, slots, classes, wanted.task, wanted.gsd, base, folder, voice) for place in places)
     if not wanted.classes and wanted.task not in (*REGRESSIONS, "field-boundaries"):

@@ -95,7 +95,7 @@ def read_scene(
             raise RequestError(f"The place '{place.name}' lacks a layer for '{slot.name}' ({slot.role}).")
     run_grid = build_grid(place.grid, slots, place.sources, gsd, lambda spec: native_grid(spec, context), None)
     told += run_grid.warnings
-    grid = _around_labels(place, run_grid.grid, max(slot.grid_ratio for slot in slots), context)
+    grid = _around_labels(place, run_grid.grid, math.lcm(*(slot.grid_ratio for slot in slots)), context)
     channels = sum(slot.width for slot in slots)
     _refuse_huge(place, grid, channels)
     truth = read_labels(place.labels, task, classes, grid, context)
@@ -160,13 +160,15 @@ def _read_into(
     """Fill the slot's channels, and its mask channel where it has one; answers what the layer's licence asks for."""
     count, ratio = len(slot.channels), slot.grid_ratio
     source = open_source(slot, spec, grid, context)
-    windows = [(row, col) for row in range(0, grid.height, _WINDOW) for col in range(0, grid.width, _WINDOW)]
+    # Windows begin and end at the slot's own pixels.
+    side = max(_WINDOW // ratio, 1) * ratio
+    windows = [(row, col) for row in range(0, grid.height, side) for col in range(0, grid.width, side)]
     try:
         for done, (row, col) in enumerate(windows):
             voice.checkpoint()
             if done % 8 == 0:
                 voice.say(Progress(done, len(windows), f"reading {slot.name}"))
-            window = Window(row, col, _WINDOW, _WINDOW).clipped(grid.height, grid.width)
+            window = Window(row, col, side, side).clipped(grid.height, grid.width)
             own = Window(row // ratio, col // ratio, -(-window.height // ratio), -(-window.width // ratio))
             patch = source.read(own)
             rows, cols = window.within(grid.whole)

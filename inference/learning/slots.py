@@ -85,23 +85,36 @@ def _imagery(source: Source, gsd: float, context: Context) -> Slot:
 
 
 def _band_names(source: Source, context: Context) -> list[str]:
-    """One name a channel, no name twice."""
-    files = [(file.path, file.bands) for file in source.stack]
-    if not files:
-        files = [(path, source.bands) for path in ((source.path,) if source.path else source.mosaic[:1])]
+    """One name a channel, no name twice: descriptions, else the file of a stack's single band, else colours."""
     names: list[str] = []
-    for path, bands in files:
-        names += _names_in(path, bands, context)
-    return [name if names.count(name) == 1 else f"{name} {place}" for place, name in enumerate(names, start=1)]
+    for file in source.stack:
+        names += _names_in(file.path, file.bands, context, Path(file.path).stem)
+    if not source.stack:
+        for path in (source.path,) if source.path else source.mosaic[:1]:
+            names += _names_in(path, source.bands, context, None)
+    return _told_apart(names)
 
 
-def _names_in(path: str, bands: tuple[int, ...], context: Context) -> list[str]:
+def _told_apart(names: list[str]) -> list[str]:
+    """Names that occur more than once get their place in the stack, and what they then are called by is free."""
+    apart = []
+    for place, name in enumerate(names, start=1):
+        new = name if names.count(name) == 1 else f"{name} {place}"
+        while new != name and (new in names or new in apart):
+            new += "'"
+        apart.append(new)
+    return apart
+
+
+def _names_in(path: str, bands: tuple[int, ...], context: Context, alone: str | None) -> list[str]:
+    """Names of the chosen bands; `alone` is that of a single band which has no description."""
     dataset, _ = open_dataset(path, context)
     with dataset:
         colours = dataset.colorinterp
         chosen = bands or tuple(band for band in dataset.indexes if colours[band - 1] != ColorInterp.alpha)
+        told = alone if len(chosen) == 1 else None
         return [
-            (dataset.descriptions[band - 1] or _COLOURS.get(colours[band - 1]) or f"band {band}").strip()
+            (dataset.descriptions[band - 1] or "").strip() or told or _COLOURS.get(colours[band - 1]) or f"band {band}"
             for band in chosen
             if band <= dataset.count
         ]

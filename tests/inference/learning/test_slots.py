@@ -5,6 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
+import rasterio
 from fusion_mapper.inference.errors import RequestError, SourceError
 from fusion_mapper.inference.job import RasterFile, Source, VectorLayer
 from fusion_mapper.inference.learning.slots import default_slots, slots_of, with_offsets
