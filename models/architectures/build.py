@@ -5,7 +5,6 @@ from __future__ import annotations
 from torch import nn
 
 from ..errors import RequestError
-from .backbones import backbone_radius, backbone_stride, make_backbone
 from .blueprint import Blueprint
 from .fcn import FCN
 from .network import FusionNetwork
@@ -48,6 +47,9 @@ def _convolutional(blueprint: Blueprint, channels: int) -> tuple[nn.Module, int,
         network = UNet(channels, blueprint.outputs) if kind == "unet-small" else FCN(channels, blueprint.outputs)
         radius, stride = receptive_field(network)
         return network, stride, radius
+    # segmentation-models-pytorch and timm take seconds to load, which small networks need not wait for.
+    from .backbones import backbone_radius, backbone_stride, make_backbone
+
     network = make_backbone(
         kind, blueprint.encoder, channels, blueprint.outputs, blueprint.weights, chip=blueprint.chip
     )

@@ -32,14 +32,14 @@ _CLIP = 5.0
 
 @dataclass(frozen=True)
 class EpochDone:
-    """What is told of an epoch; `remaining` in seconds."""
+    """What is told of an epoch; `remaining` in seconds, None until an epoch was timed that did not warm up."""
 
     index: int
     total: int
     loss: float
     score: float
     best: bool
-    remaining: float
+    remaining: float | None
 
 
 @dataclass(frozen=True)
@@ -204,7 +204,8 @@ class _Run:
             state.network, state.optimizer = self.network.state_dict(), self.optimizer.state_dict()
             checkpoint.save(state, self.folder, self.fingerprint)
         self.seconds.append(time.monotonic() - began)
-        left = (self.training.epochs - index) * float(np.median(self.seconds))
+        timed = self.seconds[1:]
+        left = (self.training.epochs - index) * float(np.median(timed)) if timed else None
         self.listener.tell(EpochDone(index, self.training.epochs, loss, score, best, left))
 
     def finish(self) -> Fitted:
