@@ -74,6 +74,14 @@ def test_nothing_is_added_where_no_name_says_so(tmp_path: Path) -> None:
     assert prior(tmp_path, source=source, classes=strangers).prior.additions == ()
 
 
+def test_a_name_that_merely_holds_such_a_word_is_none(tmp_path: Path) -> None:
+    # "Broadleaf" holds "road".
+    source = Source("coarse.tif", layers=(VectorLayer("osm.gpkg"),))
+    classes = ClassInfo(1, "broadleaf"), ClassInfo(2, "Waterbodies"), ClassInfo(3, "roads, paved")
+    keys = [(a.label, a.osm.rules[0].key) for a in prior(tmp_path, source=source, classes=classes).prior.additions]
+    assert keys == [(1, "waterway"), (1, "natural"), (2, "highway"), (2, "building")]
+
+
 def test_the_slot_is_one_that_the_engine_reads_and_a_card_holds(tmp_path: Path) -> None:
     slot = prior(tmp_path)
     card = Card("m", (slot,), (Output("output", "semantic-segmentation", CLASSES),))

@@ -57,6 +57,21 @@ def test_band_files_give_a_channel_each_and_no_name_twice(shared_data: Path, hom
     assert len(set(names)) == 3
 
 
+def test_band_files_without_descriptions_give_channels_their_names(shared_data: Path) -> None:
+    stack = Source(stack=tuple(RasterFile(f"{name}.tif") for name in ("B11", "B02", "B8A")))
+    (imagery,) = default_slots(place(imagery=stack), shared_data / "laos_s2", None)
+    assert [channel.name for channel in imagery.channels] == ["B11", "B02", "B8A"]
+    assert imagery.gsd == pytest.approx(10, rel=0.01)
+
+
+def test_numbers_that_tell_bands_apart_make_no_other_twins(home: Path) -> None:
+    with rasterio.open(home / "rgb.tif", "r+") as raster:
+        raster.descriptions = ("x", "x", "x 1")
+    names = channels(place(imagery=Source("rgb.tif")), home)["imagery"]
+    assert len(set(names)) == 3
+    assert names[2] == "x 1"
+
+
 def test_a_mosaic_has_the_bands_of_its_first_file(home: Path) -> None:
     assert channels(place(imagery=Source(mosaic=("rgb.tif", "rgb.tif"))), home) == {"imagery": ["red", "green", "blue"]}
 
@@ -130,3 +145,10 @@ def test_vector_layers_under_a_name_of_their_own_are_refused(home: Path) -> None
 def test_a_picture_that_is_not_there_is_named(home: Path) -> None:
     with pytest.raises(SourceError, match=r"There is no file gone\.tif"):
         default_slots(place(imagery=Source("gone.tif")), home, None)
+
+
+def test_elevation_is_of_the_model_that_was_given(shared_data: Path) -> None:
+    home = shared_data / "amazon_s2"
+    found = default_slots(place(imagery=Source("sen2.tif"), dem=Source("srtm_sen2.tif")), home, None)
+    assert found[1].gsd == pytest.approx(10, rel=0.01)
+    assert found[1].description == "elevation model of about 10 m, in metres"
