@@ -48,7 +48,7 @@ def default_slots(place: Place, base: Path, gsd: float | None, prior: str = "pri
     if "osm" in place.sources:
         slots.append(osm_slot(0, pixel >= _COARSE, pixel >= _COARSE))
     if "dem" in place.sources:
-        slots.append(dem_slot(0, _FAR if pixel >= _COARSE else _NEAR))
+        slots.append(_dem(place.sources["dem"], _FAR if pixel >= _COARSE else _NEAR, context))
     for name, source in place.sources.items():
         if name not in ("imagery", "osm", "dem", "prior", prior):
             if source.layers:
@@ -82,6 +82,13 @@ def _imagery(source: Source, gsd: float, context: Context) -> Slot:
     channels = tuple(Channel(name, wavelength=_WAVELENGTHS.get(name)) for name in names)
     text = f"imagery: {', '.join(names)}"
     return Slot("imagery", "imagery", channels, "input", gsd=float(f"{gsd:.4g}"), description=text)
+
+
+def _dem(source: Source, radius: float, context: Context) -> Slot:
+    """The starter models' terrain channels, of a model as fine as this one is."""
+    gsd = float(f"{native_grid(source, context).mean_gsd:.4g}")
+    text = f"elevation model of about {gsd:.2g} m, in metres"
+    return replace(dem_slot(0, radius), gsd=gsd, description=text)
 
 
 def _band_names(source: Source, context: Context) -> list[str]:
