@@ -59,7 +59,7 @@ def survey_classes(
     differ in their case alone are one. Field boundaries are always background, field and boundary, in that order.
 
     Raises:
-        RequestError: the field is missing, or there are too few or too many classes.
+        RequestError: the field is missing, or there are no classes or too many.
     """
     if task in REGRESSIONS:
         return ()
@@ -77,9 +77,8 @@ def survey_classes(
     title = title_of(labels[0])
     if len(found) > _MOST_CLASSES:
         raise RequestError(f"The labels '{title}' have {len(found):,} different values; choose a field with classes.")
-    if len(found) < 2:
-        said = f"only the class '{next(iter(found.values()))}'" if found else "no class at all"
-        raise RequestError(f"The labels '{title}' have {said}; a model has to tell at least two apart.")
+    if not found:
+        raise RequestError(f"The labels '{title}' have no class at all; choose another field, or label something.")
     return _named(set(found.values()))
 
 
@@ -149,7 +148,8 @@ def _field_values(labels: Labels, base: Path) -> list[object]:
 
 
 def _named(found: set[str]) -> tuple[ClassInfo, ...]:
-    whole = all(text.isdecimal() and int(text) <= 65534 for text in found)
+    # Codes such as "01" are names: as numbers, "01" and "1" would be one value.
+    whole = all(text.isdecimal() and str(int(text)) == text and int(text) <= 65534 for text in found)
     names = sorted(found, key=int) if whole else sorted(found, key=str.casefold)
     infos = [ClassInfo(int(name) if whole else number, name) for number, name in enumerate(names, start=1)]
     return tuple(replace(info, color=class_color(info, index)) for index, info in enumerate(infos))

@@ -102,14 +102,14 @@ def _labelled_alone(
 ) -> tuple[tuple[ClassInfo, ...], tuple[Scene, ...]]:
     """Classes that nobody asked for by name, without those that have no pixel: labels may reach beyond the layers."""
     kept = [i for i in range(len(classes)) if any((scene.truth == i).any() for scene in scenes)]
-    if len(kept) == len(classes):
-        return classes, scenes
     title = title_of(places[0].labels)
     if len(kept) < 2:
         raise RequestError(
             f"On the layers, the labels '{title}' have only the class '{classes[kept[0]].name}'; a model has to tell "
             "at least two apart."
         )
+    if len(kept) == len(classes):
+        return classes, scenes
     lost = ", ".join(f"'{info.name}'" for i, info in enumerate(classes) if i not in kept)
     told = f"No pixel of the layers is labelled {lost} in '{title}'; the model is made without."
     table = np.full(len(classes) + 1, -1, np.int16)

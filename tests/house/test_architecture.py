@@ -19,8 +19,8 @@ QGIS_PACKAGES = {"qgis", "processing"}
 QT_PACKAGES = {"PyQt5", "PyQt6", "PySide2", "PySide6", "sip"}
 # What both processes read; `fields` and `errors` are what the others are written with.
 CONTRACTS = [
-    "models.card", "models.errors", "models.fields", "models.library", "models.palette", "models.trainplan", "inference.errors",
-    "inference.events", "inference.job", "inference.learnjob", "inference.record",
+    "models.card", "models.errors", "models.fields", "models.library", "models.palette", "models.trainplan",
+    "inference.errors", "inference.events", "inference.job", "inference.learnjob", "inference.record",
 ]  # fmt: skip
 
 

@@ -71,14 +71,17 @@ def test_a_regression_has_none(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("kinds", "sentence"),
     [
-        (("water", "water"), "only the class 'water'; a model has to tell at least two apart"),
         ((None, None), "no class at all"),
         (tuple(range(300)), "300 different values; choose a field with classes"),
     ],
 )
-def test_too_few_or_too_many_classes_are_refused(tmp_path: Path, kinds: tuple, sentence: str) -> None:
+def test_no_class_and_too_many_are_refused(tmp_path: Path, kinds: tuple, sentence: str) -> None:
     with pytest.raises(RequestError, match=sentence):
         survey([drawn(tmp_path, "a.gpkg", *kinds)], tmp_path)
+
+
+def test_labels_of_one_class_can_judge_a_map(tmp_path: Path) -> None:
+    assert survey([drawn(tmp_path, "a.gpkg", "water", "water")], tmp_path) == [(1, "water")]
 
 
 def test_vectors_need_a_field(tmp_path: Path) -> None:
