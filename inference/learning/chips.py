@@ -72,7 +72,10 @@ def export_chips(job: ChipsJob, base: Path, voice: Voice) -> Result:
         try:
             return _Export(job, material, folder, voice).write(warnings)
         except (OSError, rasterio.errors.RasterioIOError) as problem:
-            raise RequestError(f"The chips cannot be written into {folder}: {problem}.") from problem
+            # rasterio says "see previous exception", where GDAL's own words are.
+            said = str(problem.__cause__ or problem).rstrip(".")
+            sentence = f"The chips cannot be written into {folder}: {said}; is there room on the disk?"
+            raise RequestError(sentence) from problem
 
 
 class _Export:
@@ -218,11 +221,14 @@ def _write_raster(path: Path, values: np.ndarray, grid: Grid, window: Window, no
         "compress": "deflate",
         "interleave": "band",
     }
-    with rasterio.open(part, "w", **profile) as raster:
-        raster.write(values)
-        for band, name in enumerate(names, start=1):
-            raster.set_band_description(band, name)
-    part.replace(path)
+    try:
+        with rasterio.open(part, "w", **profile) as raster:
+            raster.write(values)
+            for band, name in enumerate(names, start=1):
+                raster.set_band_description(band, name)
+        part.replace(path)
+    finally:
+        part.unlink(missing_ok=True)
 
 
 def _outline(grid: Grid, window: Window) -> dict[str, Any]:

@@ -7,6 +7,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
+import pyogrio
 import shapely
 from pyogrio import raw
 from pyogrio.errors import DataLayerError, DataSourceError
@@ -55,7 +56,8 @@ def field_values(labels: Labels, base: Path) -> list[object]:
         )
     except (DataSourceError, DataLayerError, RuntimeError, ValueError) as problem:
         raise SourceError(f"The labels '{layer.name}' cannot be read: {short_problem(problem)}.") from problem
-    return list({value if value == value else None for value in columns[0].tolist()})
+    values = _as_written(columns[0], layer, labels.field).tolist()
+    return list({value if value == value else None for value in values})
 
 
 def read(
@@ -129,7 +131,9 @@ def _drawn(labels: Labels, grid: Grid, context: Context) -> _Drawn:
     repaired = shapely.make_valid(shapes[areal], method="structure", keep_collapsed=False)
     shapes = shapes.copy()
     shapes[areal] = repaired
-    values = found.columns[labels.field] if labels.field else np.full(len(shapes), None, object)
+    values = np.full(len(shapes), None, object)
+    if labels.field:
+        values = _as_written(found.columns[labels.field], reader.original, labels.field)
     good = ~shapely.is_empty(shapes)
     return _Drawn(reader.original.name, shapes[good], values[good])
 
@@ -150,6 +154,17 @@ def _layer(labels: Labels, base: Path, several: list[str]) -> LayerFile:
         known = ", ".join(layer.fields[:20]) or "none"
         raise RequestError(f"The labels '{layer.name}' have no field '{labels.field}'; their fields are {known}.")
     return layer
+
+
+def _as_written(values: np.ndarray, layer: LayerFile, field: str | None) -> np.ndarray:
+    """True and False as such also where a NULL among them made numbers of all: they would be taken for class values."""
+    if values.dtype.kind != "f":
+        return values
+    info = pyogrio.read_info(layer.path, layer=layer.layer)
+    kinds = dict(zip(map(str, info["fields"]), map(str, info["dtypes"]), strict=True))
+    if kinds.get(str(field)) != "bool":
+        return values
+    return np.array([None if value != value else bool(value) for value in values], object)
 
 
 def _numbers(labels: Labels, drawn: _Drawn) -> np.ndarray:

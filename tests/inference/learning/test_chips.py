@@ -199,6 +199,23 @@ def test_a_file_in_the_way_of_the_images_is_told(amazon: Place, tmp_path: Path) 
         export(tmp_path, amazon)
 
 
+def test_a_full_disk_is_one_sentence_and_leaves_no_half_chip(
+    amazon: Place, tmp_path: Path, repository_root: Path
+) -> None:
+    """A limit on the size of files stands in for the disk."""
+    resource = pytest.importorskip("resource", reason="limits on a process's files are Unix's")
+    (tmp_path / "job.json").write_text(json.dumps(to_dict(ChipsJob((amazon,), "out", size=SIZE))))
+    command = [sys.executable, str(repository_root / "inference"), "chips", str(tmp_path / "job.json")]
+    limit = (40_000, resource.RLIM_INFINITY)
+    done = subprocess.run(
+        command, capture_output=True, text=True, check=False,
+        preexec_fn=lambda: resource.setrlimit(resource.RLIMIT_FSIZE, limit),
+    )  # fmt: skip
+    assert done.returncode == 2
+    assert "The chips cannot be written into" in json.loads(done.stdout.splitlines()[-1])["text"]
+    assert list((tmp_path / "out" / "images").iterdir()) == []
+
+
 def test_a_stop_leaves_no_index(amazon: Place, tmp_path: Path) -> None:
     written: list[Event] = []
 
