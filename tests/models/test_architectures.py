@@ -1,4 +1,4 @@
-"""Networks look exactly as far as they say, and training's bookkeeping is right."""
+"""Networks look exactly as far as they say, and answer alike whole, in windows and as ONNX."""
 
 from __future__ import annotations
 
@@ -7,11 +7,14 @@ import pytest
 
 torch = pytest.importorskip("torch", reason="torch is in the training environment (make setup-train) only")
 
-from fusion_mapper.models.architectures.fcn import FCN  # noqa: E402  - torch has to be known to be there
+from fusion_mapper.models.architectures.blueprint import Blueprint  # noqa: E402  - torch has to be known to be there
+from fusion_mapper.models.architectures.build import build  # noqa: E402
+from fusion_mapper.models.architectures.fcn import FCN  # noqa: E402
 from fusion_mapper.models.architectures.receptive import receptive_field  # noqa: E402
 from fusion_mapper.models.architectures.unet import UNet  # noqa: E402
-from fusion_mapper.models.training import chips, loop  # noqa: E402
 from fusion_mapper.models.training.export import export_onnx  # noqa: E402
+from fusion_mapper.models.training.scenes import Scene  # noqa: E402
+from fusion_mapper.models.training.windows import Looking, answers, windows_with_truth  # noqa: E402
 
 
 def _reach(model: torch.nn.Module, size: int = 160) -> int:
@@ -82,33 +85,19 @@ def test_exported_network_answers_alike_at_any_size(tmp_path) -> None:
     assert [path.name for path in tmp_path.iterdir()] == ["net.onnx"]
 
 
-def _trained(seed: int) -> torch.nn.Module:
-    """A network that learned where the second channel is larger than the first."""
-    values = np.random.default_rng(7).normal(size=(2, 64, 64)).astype(np.float32)
-    truth = (values[1] > values[0]).astype(np.int8)
-    schedule = loop.Schedule(steps=60, batch=4, rate=1e-2, seed=seed)
-    rng = loop.prepare(schedule)
-    lattice = [chips.Chip(0, row, col) for row in (0, 16, 32) for col in (0, 16, 32)]
-    batches = chips.Batches([values], [truth], lattice, 32, {}, {}, [], chips.Variation())
-    model = UNet(2, 2, widths=(4, 8))
-    loop.train(model, batches, loop.class_loss([truth], 2), schedule, rng, lambda step, loss: None)
-    scores = loop.predict(model, values, model.stride, tile=32, margin=16)
-    assert (scores.argmax(0) == truth).mean() > 0.9, "the network has not learned"
-    return model
-
-
-def test_the_same_seed_trains_the_same_model() -> None:
-    first, again, other = (_trained(seed).state_dict() for seed in (3, 3, 4))
-    assert all(torch.equal(first[name], again[name]) for name in first)
-    assert not torch.equal(first["head.weight"], other["head.weight"])
-
-
-def test_prediction_by_tiles_equals_one_pass() -> None:
+def test_windows_with_context_answer_as_one_pass_does() -> None:
     torch.manual_seed(2)
-    model = UNet(2, 2, widths=(4, 8)).eval()
-    values = np.random.default_rng(0).normal(size=(2, 96, 96)).astype(np.float32)
-    by_tiles = loop.predict(model, values, model.stride, tile=32, margin=16)
+    network = build(Blueprint("unet-small", 2, 3)).eval()
+    values = np.random.default_rng(0).normal(size=(2, 304, 280)).astype(np.float32)
+    scene = Scene("here", values, np.ones(values.shape, bool), np.zeros(values.shape[1:], np.int16))
+    looking = Looking.of(network)
+    windows = windows_with_truth([scene.truth], looking.side, None)
+    found = np.zeros((3, 304, 280), np.float32)
+    for window, scores in answers(network, [values], [scene], windows, looking):
+        found[:, window.row : window.row + scores.shape[1], window.col : window.col + scores.shape[2]] = scores
+    margin = looking.margin
     with torch.no_grad():
-        padded = np.pad(values, ((0, 0), (16, 16), (16, 16)), mode="reflect")
-        once = model(torch.from_numpy(padded[None]))[0].numpy()[:, 16:-16, 16:-16]
-    assert np.allclose(by_tiles, once, atol=1e-5)
+        padded = np.pad(values, ((0, 0), (margin, margin), (margin, margin)), mode="reflect")
+        once = network(torch.from_numpy(padded[None]))[0].numpy()[:, margin:-margin, margin:-margin]
+    assert len(windows) > 1
+    np.testing.assert_allclose(found, once, rtol=0, atol=1e-5)
