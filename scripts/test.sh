@@ -29,13 +29,16 @@ mkdir -p "$BUILD"
 selected=$#
 passed() { [[ $1 -eq 0 || ($1 -eq NOTHING_COLLECTED && $selected -gt 0) ]]; }
 
-engine=0
-suite engine tests/models tests/inference tests/house -- .venv-engine/bin/python -m pytest "$@" || engine=$?
+# What needs torch, or is checked against its libraries.
+LEARNING=(tests/models/accuracy tests/models/architectures tests/models/training tests/inference/learning)
 
-# What needs torch was skipped there.
+engine=0
+suite engine tests/models tests/inference tests/house -- \
+    .venv-engine/bin/python -m pytest "${LEARNING[@]/#/--ignore=}" "$@" || engine=$?
+
+# One thread: small networks gain nothing by more, and tests that run at once would fight for the cores.
 training=0
-suite training tests/models/training tests/models/architectures tests/inference/learning -- \
-    .venv-train/bin/python -m pytest "$@" || training=$?
+suite training "${LEARNING[@]}" -- env OMP_NUM_THREADS=1 .venv-train/bin/python -m pytest "$@" || training=$?
 
 # No display is needed: tests that want a real window open a virtual one of their own (scripts/run_qgis.sh --xvfb).
 qgis=0

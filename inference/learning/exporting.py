@@ -81,7 +81,7 @@ def _variants(
         loss = agreement(bare, lower, _feeds(learned, scenes, parts.validation, _MEASURED))
         facts = {
             "precision": kind,
-            "classes_as_in_f32": round(loss.classes, 6),
+            ("values_within_1_percent" if learned.course.regression else "classes_as_in_f32"): round(loss.classes, 6),
             "largest_difference": float(f"{loss.largest:.3g}"),
         }
         title = f"{card.title} ({kind})"

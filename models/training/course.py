@@ -184,6 +184,8 @@ def blueprint(course: Course, objective: Objective) -> Blueprint:
     if token != (wanted.architecture == "vit"):
         fit_for = "vit" if token else "a convolutional network such as unet-small"
         raise RequestError(f"The strategy {course.strategy} goes with {fit_for}, not with {wanted.architecture}.")
+    if wanted.architecture == "deeplabv3plus" and course.training.batch < 2:
+        raise RequestError("training.batch must be at least 2 for deeplabv3plus, which normalises over whole chips.")
     extra = tuple(
         slot.offset + number for slot in course.slots if slot.role != "imagery" for number in range(slot.width)
     )

@@ -189,6 +189,7 @@ def test_fields_may_learn_the_distance_to_their_boundary_and_map_three_classes(s
         ({"classes": [{"value": 1, "name": "forest"}, {"value": 2, "name": "glacier"}]}, "'glacier' has no label"),
         ({"network": {"architecture": "unet", "encoder": "resnet999"}}, "resnet999"),
         ({"network": {"architecture": "unet", "weights": "none.pt"}}, r"none\.pt"),
+        ({"network": {"architecture": "deeplabv3plus"}, "training": {**QUICK, "batch": 1}}, r"training\.batch"),
         ({"slots": [{"name": "radar", "role": "raster", "channels": [{"name": "vv"}], "input": "input"}]}, "radar"),
     ],
 )
