@@ -9,16 +9,22 @@ from __future__ import annotations
 import json
 import os
 import traceback
+from collections import Counter
+from typing import Optional
 
+from processing.gui.AlgorithmDialog import AlgorithmDialog
 from qgis.core import (
+    QgsContrastEnhancement,
     QgsCoordinateReferenceSystem,
+    QgsCoordinateTransform,
+    QgsPointXY,
     QgsProject,
     QgsRasterLayer,
     QgsRectangle,
     QgsSettings,
     QgsVectorLayer,
 )
-from qgis.PyQt.QtCore import QCoreApplication, QObject, QPoint, Qt, QTimer
+from qgis.PyQt.QtCore import QCoreApplication, QObject, QPoint, Qt, QTimer, QUrl
 from qgis.PyQt.QtNetwork import QLocalSocket
 from qgis.PyQt.QtWidgets import (
     QAbstractButton,
@@ -109,6 +115,77 @@ class Desk(QObject):
         iface.mapCanvas().setExtent(iface.mapCanvas().mapSettings().layerExtentToOutputExtent(layer, layer.extent()))
         iface.mapCanvas().refresh()
 
+    def ask_on_map(self, x: float, y: float, crs: str) -> dict:
+        """Where on the screen a place lies."""
+        canvas = iface.mapCanvas()
+        target = canvas.mapSettings().destinationCrs()
+        change = QgsCoordinateTransform(QgsCoordinateReferenceSystem(crs), target, QgsProject.instance())
+        place = canvas.getCoordinateTransform().transform(change.transform(QgsPointXY(x, y)))
+        spot = canvas.mapToGlobal(QPoint(round(place.x()), round(place.y())))
+        return {"x": spot.x(), "y": spot.y()}
+
+    def ask_activate(self, name: str) -> None:
+        """Make a layer the current one, as a click in the layer tree does."""
+        (layer,) = QgsProject.instance().mapLayersByName(name)
+        iface.setActiveLayer(layer)
+
+    def ask_show_bands(self, name: str, bands: list) -> None:
+        """Show a layer's bands as red, green and blue, stretched to what the layer holds."""
+        (layer,) = QgsProject.instance().mapLayersByName(name)
+        for put, band in zip(("setRedBand", "setGreenBand", "setBlueBand"), bands):
+            getattr(layer.renderer(), put)(band)
+        layer.setContrastEnhancement(QgsContrastEnhancement.ContrastEnhancementAlgorithm.StretchToMinimumMaximum)
+        layer.triggerRepaint()
+
+    def ask_features(self, name: str) -> dict:
+        """How many features a layer has for each value of its first field, unsaved ones too."""
+        (layer,) = QgsProject.instance().mapLayersByName(name)
+        return {"counts": dict(Counter(str(feature.attributes()[0]) for feature in layer.getFeatures()))}
+
+    def ask_await_form(self) -> None:
+        """Tell where the field of the form is, in which QGIS asks for the attributes of a new feature."""
+        edit = self._attribute_field()
+        if edit is None:
+            QTimer.singleShot(20, self.ask_await_form)
+            return
+        spot = edit.mapToGlobal(edit.rect().center())
+        self.tell("form", x=spot.x(), y=spot.y())
+
+    @staticmethod
+    def _attribute_field() -> Optional[QLineEdit]:
+        forms = [widget for widget in QApplication.topLevelWidgets() if _kind(widget) == "QgsAttributeDialog"]
+        edits = [edit for form in forms if form.isVisible() for edit in form.findChildren(QLineEdit)]
+        return next((edit for edit in edits if edit.isVisible()), None)
+
+    def ask_processing_form(self, name: str) -> dict:
+        """Give Processing's open form a name; tells of its end as `processed`."""
+        forms = [widget for widget in QApplication.topLevelWidgets() if isinstance(widget, AlgorithmDialog)]
+        (form,) = [widget for widget in forms if widget.isVisible()]
+        form.setObjectName(name)
+        form.algorithmFinished.connect(lambda fine, results: self.tell("processed", fine=fine, results=results))
+        return {"title": form.windowTitle(), "algorithm": form.algorithm().id()}
+
+    def ask_parameter(self, form: str, parameter: str) -> dict:
+        """The list of one of the parameters in Processing's form: where it is, and its entries."""
+        widget = self._find(form).mainWidget().wrappers[parameter].wrappedWidget()
+        combo = widget if isinstance(widget, QComboBox) else widget.findChild(QComboBox)
+        _reveal(combo)
+        spot = combo.mapToGlobal(combo.rect().center())
+        entries = [combo.itemText(index) for index in range(combo.count())]
+        return {"x": spot.x(), "y": spot.y(), "entries": entries, "current": combo.currentText()}
+
+    def ask_show_report(self, path: str) -> None:
+        """Show a page in a window of QGIS, since there is no browser; tells its text as `page`."""
+        from qgis.PyQt.QtWebKitWidgets import QWebView
+
+        self._page = QWebView(iface.mainWindow())
+        self._page.setWindowFlags(Qt.WindowType.Window)
+        self._page.setObjectName("ReportPage")
+        self._page.setGeometry(iface.mainWindow().geometry())
+        self._page.loadFinished.connect(lambda _: self.tell("page", text=self._page.page().mainFrame().toPlainText()))
+        self._page.load(QUrl.fromLocalFile(path))
+        self._page.show()
+
     def ask_paint(self) -> None:
         """Bring what has changed onto the screen."""
         QCoreApplication.processEvents()
@@ -158,12 +235,7 @@ class Desk(QObject):
 
     def ask_reveal(self, name: str) -> None:
         """Scroll a widget into view, as its scroll bar does."""
-        widget = self._find(name)
-        around = widget.parentWidget()
-        while around is not None and not isinstance(around, QScrollArea):
-            around = around.parentWidget()
-        if around is not None:
-            around.ensureWidgetVisible(widget)
+        _reveal(self._find(name))
 
     def ask_take_keyboard(self, name: str) -> None:
         """Give the keyboard to a widget, as a click on it would."""
@@ -251,6 +323,19 @@ class Desk(QObject):
             if action is not None and action.objectName() == name and button.isVisible():
                 return button
         return window.findChild(QWidget, name)
+
+
+def _reveal(widget: QWidget) -> None:
+    around = widget.parentWidget()
+    while around is not None and not isinstance(around, QScrollArea):
+        around = around.parentWidget()
+    if around is not None:
+        around.ensureWidgetVisible(widget)
+
+
+def _kind(widget: QWidget) -> str:
+    """QGIS's own class, which Python may know only as one above it."""
+    return widget.metaObject().className()
 
 
 def _name(widget) -> str:

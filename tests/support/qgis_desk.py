@@ -121,10 +121,10 @@ class Qgis:
         assert spot["clickable"], f"{name} {child}{text} cannot be clicked: {spot}"
         self.click_at(spot)
 
-    def click_at(self, spot: dict) -> None:
+    def click_at(self, spot: dict, button: int = 1) -> None:
         """Click with the mouse on a spot of the screen."""
         self._point_at(spot)
-        self._run("xdotool", "click", "1")
+        self._run("xdotool", "click", str(button))
 
     def drag(self, start: dict, end: dict) -> None:
         """Drag with the mouse from one spot to another, in small steps, as a hand does."""
@@ -161,6 +161,21 @@ class Qgis:
         index = self.ask("entries", name=name)["entries"].index(entry)
         self.click(name)
         self.press("Home", *["Down"] * index, "Return")
+
+    def choose_parameter(self, form: str, parameter: str, entry: str) -> None:
+        """Choose an entry of a list in Processing's form with mouse and keys; layers' CRSs need not be told."""
+        spot = self.ask("parameter", form=form, parameter=parameter)
+        index = next(place for place, text in enumerate(spot["entries"]) if text.split(" [")[0] == entry)
+        self.click_at(spot)
+        self.press("Home", *["Down"] * index, "Return")
+
+    def fill_form(self, text: str) -> None:
+        """Type a text into the form that QGIS shows for a new feature, and confirm it."""
+        self.ask("await_form")
+        self.click_at(self.wait_for("form"))
+        self.press("ctrl+a")
+        self.write(text)
+        self.press("Return")
 
     def scroll(self, name: str, down: bool = True) -> None:
         """Turn the mouse wheel over a widget to the end of what it lies in."""
