@@ -23,7 +23,7 @@ from simulate import register_package  # noqa: E402
 register_package()
 
 from fusion_mapper.models.accuracy.bootstrap import Interval, bootstrap_by_group  # noqa: E402
-from fusion_mapper.models.accuracy.confusion import accuracy, class_iou, mean_iou  # noqa: E402
+from fusion_mapper.models.accuracy.confusion import accuracy, class_iou  # noqa: E402
 from real import COUNTS, RUNS, Row, read_table  # noqa: E402
 
 #: Sums of a regression: pixels, true, true squared, error, error squared; then the same with each polygon once.
@@ -31,8 +31,9 @@ _SUMS = 10
 
 
 def class_figures(counts: np.ndarray) -> dict[str, float]:
-    """Accuracy and mIoU of a K×K table, truth in rows."""
-    return {"accuracy": accuracy(counts), "mIoU": mean_iou(counts)}
+    """Accuracy, and mIoU of the classes that are there, of a K×K table with the truth in rows."""
+    there = counts.sum(1) > 0
+    return {"accuracy": accuracy(counts), "mIoU": float(np.nanmean(class_iou(counts)[there]))}
 
 
 def value_figures(sums: np.ndarray) -> dict[str, float]:
@@ -122,7 +123,11 @@ def _tell_classes(sums: np.ndarray, strategies: list[str], names: list[str]) -> 
     print("| IoU | " + " | ".join(names) + " |")
     print("|---" * (len(names) + 1) + "|")
     for strategy, counts in zip(strategies, sums, strict=True):
-        print(f"| {strategy} | " + " | ".join(f"{value:.3f}" for value in class_iou(counts)) + " |")
+        print(f"| {strategy} | " + " | ".join(_iou(*pair) for pair in zip(class_iou(counts), true, strict=True)) + " |")
+
+
+def _iou(value: float, pixels: float) -> str:
+    return f"{value:.3f}" if pixels else "not judged"
 
 
 def tell_runs(runs: list[Row]) -> None:
