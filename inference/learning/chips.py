@@ -65,10 +65,7 @@ def export_chips(job: ChipsJob, base: Path, voice: Voice) -> Result:
     folder = Path(resolve(job.folder, base))
     with alone_in(folder, warnings.tell):
         wanted = Wanted(job.task, job.slots, job.classes, job.gsd, "")
-        material = gather(wanted, job.places, base, folder, voice)
-        for scene in material.scenes:
-            for sentence in scene.warnings:
-                warnings.tell(sentence)
+        material = gather(wanted, job.places, base, folder, voice, warnings)
         try:
             return _Export(job, material, folder, voice).write(warnings)
         except (OSError, rasterio.errors.RasterioIOError) as problem:

@@ -110,10 +110,7 @@ class _Comparison:
         return train, self._gathered(same, job.test)
 
     def _gathered(self, wanted: Wanted, places: tuple[Place, ...]) -> Material:
-        material = gather(wanted, places, self.base, self.folder, self.voice)
-        for scene in material.scenes:
-            for sentence in scene.warnings:
-                self.warnings.tell(sentence)
+        material = gather(wanted, places, self.base, self.folder, self.voice, self.warnings)
         if not self.job.shuffled:
             return material
         extra = [s.offset + i for s in material.slots if s.role != "imagery" for i in range(s.width)]

@@ -13,7 +13,7 @@ from ...models.card import ClassInfo, Slot
 from ...models.trainplan import LearnTask, Strategy
 from ..errors import RequestError
 from ..learnjob import Place
-from ..voice import Voice
+from ..voice import Voice, Warnings
 from .coarse import prior_slot
 from .labels import REGRESSIONS, survey_classes, title_of
 from .scene import Scene, read_scene, read_slot
@@ -76,8 +76,10 @@ class Material:
         return [info.name for info in self.classes]
 
 
-def gather(wanted: Wanted, places: Sequence[Place], base: Path, folder: Path, voice: Voice) -> Material:
-    """Read the places' layers and labels.
+def gather(
+    wanted: Wanted, places: Sequence[Place], base: Path, folder: Path, voice: Voice, warnings: Warnings
+) -> Material:
+    """Read the places' layers and labels; what each place has to tell is told at once, also where a later one fails.
 
     Raises:
         RequestError: labels and layers do not go together, or too little is labelled.
@@ -89,16 +91,25 @@ def gather(wanted: Wanted, places: Sequence[Place], base: Path, folder: Path, vo
     if not slots:
         raise RequestError("The job's slots name no layer to learn from; a prior and a location alone are none.")
     classes = survey_classes([place.labels for place in places], wanted.task, wanted.classes, base)
-    scenes = tuple(read_scene(place, slots, classes, wanted.task, wanted.gsd, base, folder, voice) for place in places)
+    scenes = tuple(
+        _told(read_scene(place, slots, classes, wanted.task, wanted.gsd, base, folder, voice), warnings)
+        for place in places
+    )
     if not wanted.classes and wanted.task not in (*REGRESSIONS, "field-boundaries"):
-        classes, scenes = _labelled_alone(classes, scenes, places)
+        classes, scenes = _labelled_alone(classes, scenes, places, warnings)
     if not wanted.unseen:
         _refuse_unlabelled(classes, scenes, places)
     return Material(wanted, tuple(places), slots, classes, scenes, base, folder)
 
 
+def _told(scene: Scene, warnings: Warnings) -> Scene:
+    for sentence in scene.warnings:
+        warnings.tell(sentence)
+    return scene
+
+
 def _labelled_alone(
-    classes: tuple[ClassInfo, ...], scenes: tuple[Scene, ...], places: Sequence[Place]
+    classes: tuple[ClassInfo, ...], scenes: tuple[Scene, ...], places: Sequence[Place], warnings: Warnings
 ) -> tuple[tuple[ClassInfo, ...], tuple[Scene, ...]]:
     """Classes that nobody asked for by name, without those that have no pixel: labels may reach beyond the layers."""
     kept = [i for i in range(len(classes)) if any((scene.truth == i).any() for scene in scenes)]
@@ -111,7 +122,7 @@ def _labelled_alone(
     if len(kept) == len(classes):
         return classes, scenes
     lost = ", ".join(f"'{info.name}'" for i, info in enumerate(classes) if i not in kept)
-    told = f"No pixel of the layers is labelled {lost} in '{title}'; the model is made without."
+    warnings.tell(f"No pixel of the layers is labelled {lost} in '{title}'; the model is made without.")
     table = np.full(len(classes) + 1, -1, np.int16)
     table[kept] = np.arange(len(kept))
     left = tuple(classes[i] for i in kept)
@@ -121,7 +132,6 @@ def _labelled_alone(
             truth=table[scene.truth],
             pixels={info.name: scene.pixels[info.name] for info in left},
             features={name: n for name, n in scene.features.items() if any(name == info.name for info in left)},
-            warnings=(*scene.warnings, told),
         )
         for scene in scenes
     )

@@ -92,11 +92,7 @@ class _Training:
     def _gather(self) -> Material:
         job = self.job
         wanted = Wanted(job.task, job.slots, job.classes, job.gsd, job.prior)
-        material = gather(wanted, job.places, self.base, self.folder, self.voice)
-        for scene in material.scenes:
-            for sentence in scene.warnings:
-                self.warnings.tell(sentence)
-        return material
+        return gather(wanted, job.places, self.base, self.folder, self.voice, self.warnings)
 
     def _course(self, material: Material) -> tuple[Course, list[Scene], Any]:
         from ...models.training.course import Course, divide

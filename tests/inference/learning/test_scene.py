@@ -18,7 +18,7 @@ from fusion_mapper.inference.learning.material import Wanted, gather
 from fusion_mapper.inference.learning.scene import Scene, read_scene
 from fusion_mapper.inference.learning.slots import default_slots
 from fusion_mapper.inference.learnjob import Labels, Place
-from fusion_mapper.inference.voice import Voice
+from fusion_mapper.inference.voice import Voice, Warnings
 from fusion_mapper.models.card import ClassInfo
 from labelled import CLASSES, pixels
 from layers import noise, write
@@ -202,7 +202,8 @@ class TestPlacesTogether:
 
     def gather(self, folder: Path, *places: Place, classes: tuple[ClassInfo, ...] = (), unseen: bool = False):
         wanted = Wanted(COVER, (), classes, None, "prior", unseen)
-        return gather(wanted, places, folder, folder, Voice(quiet, lambda: False))
+        self.warnings = Warnings(quiet)
+        return gather(wanted, places, folder, folder, Voice(quiet, lambda: False), self.warnings)
 
     def test_a_class_that_only_labels_beyond_the_layers_have_is_left_out_and_told(self, small: Path) -> None:
         shapes = [pixels(4, 40, 4, 4), pixels(20, 40, 4, 4), pixels(4, 300, 4, 4)]
@@ -211,7 +212,7 @@ class TestPlacesTogether:
         assert [(info.value, info.name) for info in material.classes] == [(1, "forest"), (3, "water")]
         scene = material.scenes[0]
         assert scene.pixels == {name: int((scene.truth == i).sum()) for i, name in enumerate(("forest", "water"))}
-        assert "No pixel of the layers is labelled 'glacier'" in scene.warnings[-1]
+        assert "No pixel of the layers is labelled 'glacier'" in self.warnings.told[-1]
 
     def test_a_class_that_was_asked_for_and_has_no_label_is_refused(self, small: Path) -> None:
         with pytest.raises(RequestError, match="class 'glacier' has no label"):

@@ -18,7 +18,7 @@ from fusion_mapper.inference.learning.labels import survey_classes
 from fusion_mapper.inference.learning.material import Wanted, gather
 from fusion_mapper.inference.learning.scene import Scene, read_scene, read_slot
 from fusion_mapper.inference.learnjob import Labels, Place
-from fusion_mapper.inference.voice import Voice
+from fusion_mapper.inference.voice import Voice, Warnings
 from fusion_mapper.models.card import Channel, Slot
 from labelled import pixels
 from layers import PLACE, noise, write
@@ -128,4 +128,11 @@ def test_one_slot_can_be_read_for_itself(tmp_path: Path) -> None:
 def test_slots_of_which_none_is_a_layer_are_refused(tmp_path: Path) -> None:
     location = Slot("place", "location", (Channel("lon"), Channel("lat")), "p", layout="vector")
     with pytest.raises(RequestError, match="name no layer to learn from"):
-        gather(Wanted(COVER, (location,), (), None, "prior"), (small(tmp_path),), tmp_path, tmp_path, QUIET)
+        gather(
+            Wanted(COVER, (location,), (), None, "prior"),
+            (small(tmp_path),),
+            tmp_path,
+            tmp_path,
+            QUIET,
+            Warnings(print),
+        )
