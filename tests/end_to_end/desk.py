@@ -10,6 +10,7 @@ import json
 import os
 import traceback
 from collections import Counter
+from functools import partial
 from typing import Optional
 
 from processing.gui.AlgorithmDialog import AlgorithmDialog
@@ -158,17 +159,27 @@ class Desk(QObject):
         return next((edit for edit in edits if edit.isVisible()), None)
 
     def ask_processing_form(self, name: str) -> dict:
-        """Give Processing's open form a name; tells of its end as `processed`."""
+        """Give Processing's open form a name; tells as `form_ready` that it has looked at the model, and of its end as
+        `processed`.
+        """
         forms = [widget for widget in QApplication.topLevelWidgets() if isinstance(widget, AlgorithmDialog)]
         (form,) = [widget for widget in forms if widget.isVisible()]
         form.setObjectName(name)
         form.algorithmFinished.connect(lambda fine, results: self.tell("processed", fine=fine, results=results))
+        self._await_verdicts(form)
         return {"title": form.windowTitle(), "algorithm": form.algorithm().id()}
+
+    def _await_verdicts(self, form: QWidget) -> None:
+        """Verdicts on the model's slots push the fields below them down."""
+        verdicts = form.findChild(QWidget, "FusionMapperFormVerdicts")
+        ready = any(label.isVisible() for label in verdicts.findChildren(QLabel))
+        QTimer.singleShot(50, partial(self.tell, "form_ready") if ready else partial(self._await_verdicts, form))
 
     def ask_parameter(self, form: str, parameter: str) -> dict:
         """The list of one of the parameters in Processing's form: where it is, and its entries."""
         widget = self._find(form).mainWidget().wrappers[parameter].wrappedWidget()
         combo = widget if isinstance(widget, QComboBox) else widget.findChild(QComboBox)
+        combo.setObjectName(f"{form}_{parameter}")
         _reveal(combo)
         spot = combo.mapToGlobal(combo.rect().center())
         entries = [combo.itemText(index) for index in range(combo.count())]

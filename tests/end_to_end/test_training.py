@@ -20,7 +20,7 @@ HALF = 2.2e-4
 EXTENT = [-56.3745, -1.4807, -56.3507, -1.4580]
 FORM = "EvaluateForm"
 #: A training of seconds, which still learns to tell water from forest.
-QUICK = {"Epochs": 6, "Patience": 0, "Steps": 6, "Batch": 4, "Chip": 32}
+QUICK = {"Epochs": 6, "Patience": 0, "Steps": 12, "Batch": 4, "Chip": 32}
 #: Seconds that an engine may need on a machine that is busy with other things.
 PATIENCE = 240
 
@@ -136,6 +136,7 @@ def evaluate(qgis, seen) -> None:
     qgis.click("FusionMapperModelTrain")
     qgis.click("FusionMapperTrainEvaluate")
     seen.judged = qgis.ask("processing_form", name=FORM)
+    qgis.wait_for("form_ready")
     for parameter, entry in (("LABELS", "checked on the ground"), ("FIELD", "class")):
         qgis.choose_parameter(FORM, parameter, entry)
     qgis.picture("train-7-evaluate")
@@ -179,6 +180,7 @@ def test_it_is_judged_by_other_labels_in_a_report(journey):
     assert journey.judged["algorithm"] == "fusion_mapper:evaluate"
     assert journey.judged["fine"], journey.judged
     assert journey.judged["results"]["OVERALL_ACCURACY"] > 0.5
+    assert "against checked on the ground" in journey.report
     assert all(name in journey.report for name in PLACES)
 
 

@@ -164,10 +164,14 @@ class Qgis:
 
     def choose_parameter(self, form: str, parameter: str, entry: str) -> None:
         """Choose an entry of a list in Processing's form with mouse and keys; layers' CRSs need not be told."""
-        spot = self.ask("parameter", form=form, parameter=parameter)
+        before, spot = None, self.ask("parameter", form=form, parameter=parameter)
+        while spot != before:  # a form that has just opened moves its fields about
+            self.ask("paint")
+            before, spot = spot, self.ask("parameter", form=form, parameter=parameter)
         index = next(place for place, text in enumerate(spot["entries"]) if text.split(" [")[0] == entry)
         self.click_at(spot)
         self.press("Home", *["Down"] * index, "Return")
+        self.until(f"{form}_{parameter}", text=spot["entries"][index])
 
     def fill_form(self, text: str) -> None:
         """Type a text into the form that QGIS shows for a new feature, and confirm it."""

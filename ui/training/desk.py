@@ -66,6 +66,8 @@ class TrainingDesk(QObject):
             self._say(tr("The Processing algorithm {name} is not there.").format(name=_EVALUATE))
             return
         form.show()
+        form.raise_()
+        form.activateWindow()
 
     def _on_ended(self, work: TrainingWork) -> None:
         if self._closed or self.dialog.isVisible():
