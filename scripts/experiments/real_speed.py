@@ -3,8 +3,9 @@
     .venv-train/bin/python scripts/experiments/real_speed.py ../shared/data
 
 40 points of each land cover class are drawn inside the forest inventory's polygons, trained on with the settings that a
-user gets who changes nothing, and the whole scene is mapped. A row for each command, with the machine's load before it,
-is added to docs/experiments/real-speed.csv. Wants GNU time (the package time of Debian and Ubuntu).
+user gets who changes nothing (`--short`: fewer steps and smaller chips), and the whole scene is mapped. A row for each
+command, with the machine's load before it, is added to docs/experiments/real-speed.csv. Wants GNU time (the package
+time of Debian and Ubuntu).
 """
 
 from __future__ import annotations
@@ -30,7 +31,7 @@ from simulate import register_package  # noqa: E402
 register_package()
 
 from fusion_mapper.inference.job import Job, Outputs  # noqa: E402
-from fusion_mapper.inference.learnjob import Labels, LearnJob, Place, to_dict  # noqa: E402
+from fusion_mapper.inference.learnjob import Labels, LearnJob, Place, Training, to_dict  # noqa: E402
 from real_folds import write_labels  # noqa: E402
 from real_places import COVER_CLASSES, inventory, loon_sources  # noqa: E402
 
@@ -59,13 +60,22 @@ def draw_points(data: Path, path: Path, seed: int = 1) -> None:
     write_labels(path, np.array(points), crs, {"cover": np.array(names)}, nothing, nothing)
 
 
-def jobs(data: Path, folder: Path) -> dict[str, dict[str, Any]]:
+#: By name, as the table tells them.
+SETTINGS = {
+    "as they come: up to 40 epochs of 25 steps, chips of 96": Training(),
+    "short: up to 16 epochs of 20 steps, chips of 64": Training(epochs=16, steps=20, chip=64, patience=6),
+}
+
+
+def jobs(data: Path, folder: Path, settings: Training) -> dict[str, dict[str, Any]]:
     """The training and the run, by the engine's command."""
     labels = folder / "points.gpkg"
     draw_points(data, labels)
     sources, slots = loon_sources(data)
     place = Place("loon lake", sources, Labels(str(labels), "labels", field="cover", width=RADIUS))
-    training = LearnJob("loon-cover", (place,), str(folder / "training"), slots=slots, classes=COVER_CLASSES)
+    training = LearnJob(
+        "loon-cover", (place,), str(folder / "training"), slots=slots, classes=COVER_CLASSES, training=settings
+    )
     model = str(folder / "training" / "loon-cover.onnx")
     products = dict.fromkeys(("classes", "confidence", "summary"))
     return {
@@ -105,14 +115,16 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("data", type=Path, help="the folder with the real layers")
     parser.add_argument("--folder", type=Path, default=ROOT / "build" / "experiments" / "real" / "speed")
+    parser.add_argument("--short", action="store_true", help="fewer steps and smaller chips")
     choice = parser.parse_args()
     folder = choice.folder.resolve()
+    named, settings = list(SETTINGS.items())[choice.short]
     folder.mkdir(parents=True, exist_ok=True)
     new = not TABLE.exists()
-    for command, job in jobs(choice.data.resolve(), folder).items():
+    for command, job in jobs(choice.data.resolve(), folder, settings).items():
         path = folder / f"{command}.json"
         path.write_text(json.dumps(job, indent=1))
-        row = measure(command, path, "200 points, stack, everything else as it comes")
+        row = measure(command, path, named)
         with TABLE.open("a", newline="") as file:
             writer = csv.DictWriter(file, COLUMNS, lineterminator="\n")
             if new:
