@@ -11,7 +11,7 @@ LARGEST=300000
 
 if [[ ${1:-} == --take ]]; then
     QT_QPA_PLATFORM=offscreen .venv-qgis/bin/python -m pytest tests/end_to_end/test_looks.py \
-        tests/end_to_end/test_drag_and_drop.py
+        tests/end_to_end/test_drag_and_drop.py tests/end_to_end/test_training.py
 fi
 
 # picture NAME TAKEN [CONVERT OPTION...]: one picture of docs/pictures, beside its final name first.
@@ -35,4 +35,5 @@ picture summary light-look-6-summary
 picture import light-11-tried-bare -crop 1080x632+90+38 +repage
 picture first-steps light-look-1-empty -crop 340x590+942+100 +repage
 picture dark dark-look-3-preview
+picture training light-train-5-trained -crop 980x620+140+10 +repage
 ls -l "$SHOWN"

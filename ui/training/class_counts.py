@@ -28,6 +28,7 @@ class ClassCounts(QTableWidget):
         self._classes: list[ClassCount] = []
         self._chosen: dict[str, str] = {}
         """Colours that the user chose, by class; they outlast another count."""
+        self._shown: Optional[Survey] = None
         self.setObjectName("FusionMapperTrainClasses")
         self.setAccessibleName(tr("Classes of the labels"))
         self.setToolTip(tr("Classes that the model is to learn; a colour can be changed"))
@@ -41,9 +42,13 @@ class ClassCounts(QTableWidget):
         header.setSectionResizeMode(_COLOR, QHeaderView.ResizeMode.Fixed)
         header.resizeSection(_COLOR, 48)
         header.setMinimumSectionSize(24)
+        self.hide()
 
     def show_survey(self, survey: Optional[Survey]) -> None:
         """Show what was counted; nothing where it has no classes."""
+        if survey == self._shown:
+            return
+        self._shown = survey
         classes = survey.classes[:_MOST] if survey is not None else ()
         self._classes = [replace(one, color=self._chosen.get(one.name, one.color)) for one in classes]
         titles = {"polygons": tr("Polygons"), "points": tr("Points"), "pixels": tr("Pixels")}
@@ -55,6 +60,7 @@ class ClassCounts(QTableWidget):
             self.setItem(row, _NAME, QTableWidgetItem(one.name))
             self.setItem(row, _COUNT, count)
             self.setCellWidget(row, _COLOR, self._button(row, one))
+        self._set_tab_order()
         fit_rows(self, _ROWS)
         self.setVisible(bool(self._classes))
 
@@ -74,6 +80,13 @@ class ClassCounts(QTableWidget):
         button.setToolTip(button.accessibleName())
         button.colorChanged.connect(partial(self._on_color, row))
         return button
+
+    def _set_tab_order(self) -> None:
+        """From the table through its buttons to what comes after it: Qt would put new buttons at the very end."""
+        before: QWidget = self
+        for row in range(self.rowCount()):
+            QWidget.setTabOrder(before, self.cellWidget(row, _COLOR))
+            before = self.cellWidget(row, _COLOR)
 
     def _on_color(self, row: int, color: QColor) -> None:
         self._classes[row] = replace(self._classes[row], color=color.name())

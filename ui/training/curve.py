@@ -8,7 +8,7 @@ from typing import Optional
 
 from qgis.PyQt.QtCore import QEvent, QPointF, QRectF, QSize, Qt
 from qgis.PyQt.QtGui import QColor, QHelpEvent, QPainter, QPainterPath, QPaintEvent, QPalette, QPen
-from qgis.PyQt.QtWidgets import QSizePolicy, QToolTip, QWidget
+from qgis.PyQt.QtWidgets import QLabel, QSizePolicy, QToolTip, QWidget
 
 from ...inference.events import Epoch
 from ..shared.wording import tr
@@ -24,8 +24,11 @@ _DOTTED = 40
 _LEAST_SCORE = -1.0
 
 
-class Curve(QWidget):
-    """Draws what it is told, epoch by epoch; a tooltip tells the numbers under the mouse."""
+class Curve(QLabel):
+    """Draws what it is told, epoch by epoch; a tooltip tells the numbers under the mouse.
+
+    A label without a text, because themes give labels the colour of words, and plain widgets none.
+    """
 
     def __init__(self, parent: Optional[QWidget] = None) -> None:
         super().__init__(parent)
@@ -165,7 +168,6 @@ class Curve(QWidget):
         x = at.x() + _GAP if at.x() + _GAP + width < area.right() else at.x() - _GAP - width
         painter.setPen(self._text())
         box = QRectF(x, area.top() + 1, width, self.fontMetrics().height())
-        painter.fillRect(box, self.palette().color(QPalette.ColorRole.Window))
         painter.drawText(box, int(Qt.AlignmentFlag.AlignCenter), text)
 
     def _draw_line(
@@ -203,7 +205,8 @@ class Curve(QWidget):
         QToolTip.showText(event.globalPos(), _words(nearest), self)
 
     def _text(self) -> QColor:
-        return self.palette().color(QPalette.ColorRole.WindowText)
+        # Of a window in use: some themes leave the others' colours dark on dark.
+        return self.palette().color(QPalette.ColorGroup.Active, QPalette.ColorRole.WindowText)
 
     def _faint(self, alpha: int = 170) -> QColor:
         color = QColor(self._text())
