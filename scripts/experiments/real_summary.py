@@ -1,6 +1,7 @@
 """Figures of the real places with intervals, as Markdown, from docs/experiments/real-runs.csv and real-counts.csv.
 
-    .venv-train/bin/python scripts/experiments/real_summary.py
+    .venv-train/bin/python scripts/experiments/real_summary.py            # prints them
+    .venv-train/bin/python scripts/experiments/real_summary.py --write    # into docs/experiments/real.md
 
 Every polygon was left out once in each seed. Figures are of all these maps together; intervals (95 %) come from drawing
 whole spatial blocks anew, both strategies on the same blocks, so that the interval of a gain is of paired differences.
@@ -8,6 +9,9 @@ whole spatial blocks anew, both strategies on the same blocks, so that the inter
 
 from __future__ import annotations
 
+import argparse
+import contextlib
+import io
 import sys
 from collections import defaultdict
 from functools import partial
@@ -24,10 +28,11 @@ register_package()
 
 from fusion_mapper.models.accuracy.bootstrap import Interval, bootstrap_by_group  # noqa: E402
 from fusion_mapper.models.accuracy.confusion import accuracy, class_iou  # noqa: E402
-from real import COUNTS, RUNS, Row, read_table  # noqa: E402
+from real import COUNTS, RUNS, TABLES, Row, read_table  # noqa: E402
 
 #: Sums of a regression: pixels, true, true squared, error, error squared; then the same with each polygon once.
 _SUMS = 10
+_BEGIN, _END = "<!-- figures: real_summary.py --write -->", "<!-- end of figures -->"
 
 
 def class_figures(counts: np.ndarray) -> dict[str, float]:
@@ -151,12 +156,39 @@ def _spread(rows: list[Row], name: str) -> str:
     return f"{values.mean():.3f}{spread}"
 
 
-def main() -> None:
+def _tell_speed() -> None:
+    rows = read_table(TABLES / "real-speed.csv")
+    print("\n### From 200 labels to a map: GNU time\n")
+    if not rows:
+        return
+    print("| " + " | ".join(rows[0]) + " |")
+    print("|---" * len(rows[0]) + "|")
+    for row in rows:
+        print("| " + " | ".join(row.values()) + " |")
+
+
+def tell() -> None:
     """Print what the tables hold so far."""
     runs, counts = read_table(RUNS), read_table(COUNTS)
     for data in dict.fromkeys(row["data"] for row in counts):
         tell_pooled(data, [r for r in counts if r["data"] == data], [r for r in runs if r["data"] == data])
     tell_runs(runs)
+    _tell_speed()
+
+
+def main() -> None:
+    """Print the figures, or put them between their marks in the page."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--write", action="store_true", help="into docs/experiments/real.md")
+    if not parser.parse_args().write:
+        tell()
+        return
+    page = TABLES / "real.md"
+    said = io.StringIO()
+    with contextlib.redirect_stdout(said):
+        tell()
+    before, _, rest = page.read_text(encoding="utf-8").partition(_BEGIN)
+    page.write_text(f"{before}{_BEGIN}\n{said.getvalue()}\n{_END}{rest.partition(_END)[2]}", encoding="utf-8")
 
 
 if __name__ == "__main__":
