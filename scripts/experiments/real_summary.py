@@ -118,8 +118,20 @@ def tell_pooled(data: str, rows: list[Row], runs: list[Row]) -> None:
     for label in [*strategies, *(f"{strategy} gain" for strategy in strategies[1:])]:
         cells = [_cell(whole[f"{label} {name}"], intervals.get(f"{label} {name}")) for name in columns]
         print(f"| {label} | " + " | ".join(cells) + " |")
+    _tell_pairs(runs, strategies, "r2" if regression else "miou")
     if names:
         _tell_classes(groups.sum(0), strategies, names)
+
+
+def _tell_pairs(runs: list[Row], strategies: list[str], column: str) -> None:
+    """How often a strategy beat the first one, fold by fold and seed by seed: what the training's own chance does."""
+    value = {(row["strategy"], row["fold"], row["seed"]): float(row[column]) for row in runs}
+    for strategy in strategies[1:]:
+        gains = [value[(strategy, *key[1:])] - value[key] for key in value if key[0] == strategies[0]]
+        better, worse = sum(gain > 0 for gain in gains), sum(gain < 0 for gain in gains)
+        name = {"r2": "R²", "miou": "mIoU"}[column]
+        print(f"\n{strategy} against {strategies[0]}, {len(gains)} pairs of the same fold and seed: {better} better,")
+        print(f"{worse} worse; {name} of the left-out fold {min(gains):+.3f} to {max(gains):+.3f}.")
 
 
 def _tell_classes(sums: np.ndarray, strategies: list[str], names: list[str]) -> None:
@@ -143,7 +155,7 @@ def tell_runs(runs: list[Row]) -> None:
     groups = defaultdict(list)
     for row in runs:
         groups[row["data"], row["strategy"]].append(row)
-    for (data, strategy), rows in groups.items():
+    for (data, strategy), rows in sorted(groups.items()):
         cells = [_spread(rows, name) for name in ("accuracy", "miou", "r2", "rmse", "boundary_f1", "object_f1")]
         print(f"| {data} | {strategy} | {len(rows)} | " + " | ".join(cells) + " |")
 
@@ -170,7 +182,7 @@ def _tell_speed() -> None:
 def tell() -> None:
     """Print what the tables hold so far."""
     runs, counts = read_table(RUNS), read_table(COUNTS)
-    for data in dict.fromkeys(row["data"] for row in counts):
+    for data in sorted({row["data"] for row in counts}):
         tell_pooled(data, [r for r in counts if r["data"] == data], [r for r in runs if r["data"] == data])
     tell_runs(runs)
     _tell_speed()
