@@ -17,7 +17,10 @@ from .errors import RequestError
 from .job import MAX_BYTES, Compute, GridSpec, Source, check_source
 
 SCHEMA = 1
+#: A file of this name in the folder of a training ends it, and keeps the best epoch.
+STOP = "stop"
 __all__ = [
+    "STOP",
     "Architecture",
     "ChipsJob",
     "CompareJob",

@@ -16,6 +16,10 @@ Strategy = Literal["imagery", "stack", "proc-stack", "compress", "vit", "token-f
 Architecture = Literal["unet-small", "fcn", "unet", "fpn", "deeplabv3plus", "vit"]
 LearnTask = Literal["semantic-segmentation", "field-boundaries", "pixel-regression", "chip-regression", "scene-labels"]
 Precision = Literal["fp16", "int8"]
+#: Strategies that a vision transformer learns, whatever network was chosen.
+TRANSFORMERS: tuple[Strategy, ...] = ("vit", "token-fuse", "token-control")
+#: Tasks whose labels are values, and that have no classes.
+REGRESSIONS: tuple[LearnTask, ...] = ("pixel-regression", "chip-regression")
 
 
 @dataclass(frozen=True)

@@ -21,6 +21,8 @@ from pyproj import CRS
 from ...models.card import Slot
 from ...models.files import write_atomically
 from ...models.readers.defaults import safe_name
+from ...models.training.blocks import split_truths
+from ...models.training.scenes import is_labelled
 from ..alone import alone_in
 from ..errors import RequestError
 from ..events import Progress, Result
@@ -81,8 +83,6 @@ class _Export:
         self.bands = [f"{s.name}: {c.name}" for s in material.slots for c in s.channels]
 
     def write(self, warnings: Warnings) -> Result:
-        from ...models.training.blocks import split_truths
-
         rng = np.random.default_rng(self.job.seed)
         parts = split_truths(self.material.truths, self.job.validation, rng, self.job.size)
         truths = {"train": parts.training, "validation": parts.validation}
@@ -111,8 +111,6 @@ class _Export:
         return Result({"index": str((self.folder / INDEX).absolute())}, report)
 
     def _chips(self, truths: dict[str, list[np.ndarray]]) -> Iterator[_Chip]:
-        from ...models.training.scenes import is_labelled
-
         size, step = self.job.size, self.job.stride or self.job.size
         for place, (scene, stem) in enumerate(zip(self.material.scenes, self._stems(), strict=True)):
             height, width = scene.truth.shape

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from ...models.trainplan import Network, Strategy
+from ...models.trainplan import TRANSFORMERS, Network, Strategy
 from ..alone import alone_in
 from ..events import Progress, Result
 from ..job import resolve
@@ -23,15 +23,14 @@ from ..learnjob import CompareJob, Place, to_dict
 from ..voice import Voice, Warnings
 from .comparison_plot import draw
 from .comparison_table import Row, Table
-from .material import Material, Wanted, gather, seen_by
+from .lesson import make_lesson
+from .material import Material, Wanted, gather
 from .train import require_torch
 
 if TYPE_CHECKING:
     from ...models.training.course import Learned
 
 TABLE, PLOT = "comparison.csv", "comparison.png"
-#: Strategies that a transformer learns.
-_TRANSFORMERS = ("vit", "token-fuse", "token-control")
 
 
 @dataclass(frozen=True)
@@ -117,28 +116,21 @@ class _Comparison:
         return replace(material, scenes=tuple(shuffled(scene, extra) for scene in material.scenes))
 
     def _trained(self, trial: Trial, train: Material, test: Material | None) -> list[Row]:
-        from ...models.training.course import Course, divide, judge_elsewhere, learn
+        from ...models.training.course import judge_elsewhere, learn
         from ...models.training.fit import Listener
 
         job = self.job
         began = time.monotonic()
         training = replace(job.training, fraction=trial.fraction, seed=trial.seed)
-        parts = divide(train.truths, training, self.warnings.tell, train.names)
+        network = _network(job.network, trial.strategy)
         others = [test] if test else []
-        slots, (scenes, *elsewhere) = seen_by(trial.strategy, train, parts.training, others, self.voice)
-        course = Course(
-            slots=slots,
-            classes=train.classes,
-            task=job.task,
-            strategy=trial.strategy,
-            network=_network(job.network, trial.strategy),
-            training=training,
-            bounds=job.range,
-            resolve=lambda path: Path(resolve(path, self.base)),
+        lesson = make_lesson(
+            job, self.base, train, trial.strategy, network, training, self.voice, self.warnings, others
         )
-        learned = learn(course, scenes, parts, Listener(warn=self.warnings.tell, check=self.voice.checkpoint))
+        listener = Listener(warn=self.warnings.tell, check=self.voice.checkpoint)
+        learned = learn(lesson.course, lesson.scenes, lesson.parts, listener)
         rows = [self._row(trial, "in place", "", learned, learned.figures, began)]
-        for scene in elsewhere[0] if elsewhere else []:
+        for scene in lesson.elsewhere:
             figures = judge_elsewhere(learned, [scene])
             rows.append(self._row(trial, "unseen", scene.name, learned, figures, began))
         return rows
@@ -196,6 +188,6 @@ def _priors(job: CompareJob) -> tuple[Any, ...]:
 
 def _network(network: Network, strategy: Strategy) -> Network:
     """The job's network, or the transformer that the strategy needs, or the small U-Net beside transformers."""
-    if strategy in _TRANSFORMERS:
+    if strategy in TRANSFORMERS:
         return replace(network, architecture="vit")
     return replace(network, architecture="unet-small") if network.architecture == "vit" else network

@@ -7,9 +7,9 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-from ...models.accuracy.summary import REGRESSIONS
 from ...models.files import write_atomically
 from ...models.load import load_model
+from ...models.trainplan import REGRESSIONS
 from ..alone import alone_in
 from ..errors import RequestError
 from ..events import Result

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from ...models.accuracy.summary import REGRESSIONS
+from ...models.trainplan import REGRESSIONS
 from ..errors import RequestError
 from ..events import Progress
 from ..grid import Window

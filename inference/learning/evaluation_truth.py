@@ -14,8 +14,8 @@ import rasterio.features
 import shapely
 from scipy import ndimage
 
-from ...models.accuracy.summary import REGRESSIONS
 from ...models.card import ClassInfo
+from ...models.trainplan import REGRESSIONS
 from ..errors import RequestError
 from ..grid import Grid, Window
 from ..job import VectorLayer

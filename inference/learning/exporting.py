@@ -7,7 +7,7 @@ import tempfile
 from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import numpy as np
 
@@ -15,11 +15,12 @@ from ...models.card import Card
 from ...models.embed import embed_card
 from ...models.errors import RequestError
 from ...models.install import write_sidecar
+from ...models.training.blocks import Split
+from ...models.training.scenes import Scene
 from ...models.trainplan import Precision
 
 if TYPE_CHECKING:
     from ...models.training.course import Learned
-    from ...models.training.scenes import Scene
     from ...models.training.windows import Window
 
 #: Windows with which int8 is calibrated, and those on which a variant's loss is measured.
@@ -27,7 +28,7 @@ _CALIBRATION, _MEASURED = 24, 48
 
 
 def export_trained(
-    learned: Learned, card: Card, variants: tuple[Precision, ...], scenes: list[Scene], parts: Any, folder: Path
+    learned: Learned, card: Card, variants: tuple[Precision, ...], scenes: list[Scene], parts: Split, folder: Path
 ) -> dict[str, Path]:
     """Write the model, its card beside it, and its variants.
 
@@ -68,7 +69,7 @@ def _variants(
     card: Card,
     variants: tuple[Precision, ...],
     scenes: list[Scene],
-    parts: Any,
+    parts: Split,
     bare: Path,
     folder: Path,
 ) -> dict[str, Path]:
@@ -94,16 +95,15 @@ def _feeds(
     learned: Learned, scenes: list[Scene], truths: list[np.ndarray], most: int
 ) -> Iterator[dict[str, np.ndarray]]:
     """ONNX inputs of windows that hold labels, as the model is fed."""
-    from ...models.training.windows import Looking, square_of, windows_with_truth
+    from ...models.training.windows import square_of, windows_with_truth
 
-    looking = Looking.of(learned.network)
+    looking = learned.course.looking(learned.network)
     larger = [replace(s, truth=t).at_least(looking.side) for s, t in zip(scenes, truths, strict=True)]
     inputs = [learned.normalisation.apply(scene) for scene in larger]
     windows: list[Window] = windows_with_truth([scene.truth for scene in larger], looking.side, most)
     for window in windows:
         feed = {"input": square_of(inputs[window.scene], window, looking)[None]}
         if learned.network.takes_location:
-            half = (looking.side - 1) / 2
-            where = larger[window.scene].lonlat(np.array([window.row + half]), np.array([window.col + half]))
+            where = larger[window.scene].middle(window.row, window.col, looking.side)
             feed["location"] = learned.network.location_feed(where)
         yield feed

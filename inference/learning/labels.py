@@ -13,6 +13,7 @@ import numpy as np
 
 from ...models.card import ClassInfo
 from ...models.palette import class_color
+from ...models.trainplan import REGRESSIONS
 from ..errors import RequestError
 from ..grid import Grid
 from ..learnjob import Labels, LearnTask
@@ -20,7 +21,6 @@ from ..sources import Context
 from . import label_rasters, label_vectors
 from .label_keys import ClassKeys, text_of
 
-REGRESSIONS = ("pixel-regression", "chip-regression")
 #: Colours as the starter models have them.
 FIELD_CLASSES = (
     ClassInfo(0, "background", "#6e6e6e"),

@@ -7,12 +7,11 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from ..events import Epoch
+from ..learnjob import STOP
 from ..voice import Voice, Warnings
 
 if TYPE_CHECKING:
     from ...models.training.fit import Listener
-
-STOP = "stop"
 
 
 def forget_stop(folder: Path) -> None:
@@ -25,12 +24,12 @@ def wants_stop(folder: Path) -> bool:
     return (folder / STOP).exists()
 
 
-def listener_of(folder: Path, voice: Voice, warnings: Warnings, metric: str) -> Listener:
+def listener_of(folder: Path, voice: Voice, warnings: Warnings) -> Listener:
     """A training's listener that speaks events."""
     from ...models.training.fit import EpochDone, Listener
 
     def tell(done: EpochDone) -> None:
         score = done.score if math.isfinite(done.score) else 0.0
-        voice.say(Epoch(done.index, done.total, done.loss, score, metric, done.best, done.remaining))
+        voice.say(Epoch(done.index, done.total, done.loss, score, done.metric, done.best, done.remaining))
 
     return Listener(tell, warnings.tell, voice.checkpoint, lambda: wants_stop(folder))

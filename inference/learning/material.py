@@ -5,22 +5,19 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 import numpy as np
 
 from ...models.card import ClassInfo, Slot
-from ...models.trainplan import LearnTask, Strategy
+from ...models.training.scenes import Scene as TrainingScene
+from ...models.trainplan import REGRESSIONS, LearnTask, Strategy
 from ..errors import RequestError
 from ..learnjob import Place
 from ..voice import Voice, Warnings
 from .coarse import prior_slot
-from .labels import REGRESSIONS, survey_classes, title_of
+from .labels import survey_classes, title_of
 from .scene import Scene, read_scene, read_slot
 from .slots import default_slots, slots_of, with_offsets
-
-if TYPE_CHECKING:
-    from ...models.training.scenes import Scene as TrainingScene
 
 
 @dataclass(frozen=True)
@@ -192,8 +189,6 @@ def _prior(material: Material, truths: list[np.ndarray], offset: int) -> Slot:
 def _training_scene(
     scene: Scene, material: Material, place: Place, slots: Sequence[Slot], prior: Slot | None, voice: Voice
 ) -> TrainingScene:
-    from ...models.training.scenes import Scene as TrainingScene
-
     index = np.concatenate([np.arange(slot.offset, slot.offset + slot.width) for slot in slots]) if slots else []
     values, valid = scene.values[index], scene.valid[index]
     if prior is not None:

@@ -10,6 +10,7 @@ import numpy as np
 from pyproj import CRS
 
 from ...models.card import ClassInfo, Slot
+from ...models.training.scenes import is_labelled
 from ..errors import RequestError
 from ..events import Progress
 from ..grid import Grid, Window, way_between
@@ -115,7 +116,7 @@ def read_scene(
         first += slot.width
     known = truth.values.copy()
     known[~required] = -1 if classes else np.nan
-    if not _known(known).any():
+    if not is_labelled(known).any():
         raise RequestError(
             f"The labels '{title_of(place.labels)}' lie where the required layers of '{place.name}' have no data; "
             "check their extents and nodata."
@@ -187,10 +188,6 @@ def _refined(array: np.ndarray, ratio: int, shape: tuple[int, int]) -> np.ndarra
     return fine[..., : shape[0], : shape[1]]
 
 
-def _known(truth: np.ndarray) -> np.ndarray:
-    return np.isfinite(truth) if truth.dtype.kind == "f" else truth >= 0
-
-
 def _around_labels(place: Place, grid: Grid, ratio: int, context: Context) -> Grid:
     """The grid cut to the labels' extent and a margin, on the lattice of windows; refused where they do not meet."""
     bounds = _extent(place.labels, grid, context)
@@ -219,7 +216,7 @@ def _extent(labels: Labels, grid: Grid, context: Context) -> tuple[float, float,
 
 
 def _refuse_unusable(place: Place, truth: Truth, grid: Grid) -> None:
-    if _known(truth.values).any():
+    if is_labelled(truth.values).any():
         return
     if truth.warnings:
         raise RequestError(f"Nothing can be learned from the labels of '{place.name}': {' '.join(truth.warnings)}")

@@ -10,7 +10,7 @@ from rasterio.enums import ColorInterp
 
 from ...models.card import Channel, Slot
 from ...models.training.recipes import dem_slot, osm_slot
-from ...models.trainplan import Strategy
+from ...models.trainplan import TRANSFORMERS, Strategy
 from ..errors import RequestError
 from ..job import Source
 from ..learnjob import Place
@@ -25,7 +25,7 @@ _NEAR, _FAR = 100.0, 300.0
 _COLOURS = {ColorInterp.red: "red", ColorInterp.green: "green", ColorInterp.blue: "blue", ColorInterp.gray: "grey"}
 _WAVELENGTHS = {"red": 0.665, "green": 0.56, "blue": 0.49, "nir": 0.842}
 #: Strategies that look at imagery alone; what else they know comes in by other ways.
-_IMAGERY_ONLY = ("imagery", "vit", "token-fuse", "token-control")
+_IMAGERY_ONLY = ("imagery", *TRANSFORMERS)
 
 
 def default_slots(place: Place, base: Path, gsd: float | None, prior: str = "prior") -> tuple[Slot, ...]:

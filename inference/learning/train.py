@@ -11,6 +11,8 @@ import time
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+import numpy as np
+
 from ...models.card import Card
 from ...models.files import write_atomically
 from ..alone import alone_in
@@ -20,11 +22,12 @@ from ..job import resolve
 from ..learnjob import LearnJob, to_dict
 from ..version import ENGINE_VERSION
 from ..voice import Voice, Warnings
+from .lesson import Lesson, make_lesson
 from .listening import forget_stop, listener_of
-from .material import Material, Wanted, gather, seen_by
+from .material import Material, Wanted, gather
 
 if TYPE_CHECKING:
-    from ...models.training.course import Course, Learned
+    from ...models.training.course import Learned
     from ...models.training.scenes import Scene
 
 HISTORY, FIGURES = "history.csv", "figures.json"
@@ -70,11 +73,13 @@ class _Training:
         job = self.job
         self.voice.say(_started())
         material = self._gather()
-        course, scenes, parts = self._course(material)
-        learned = self._learn(course, scenes, parts, material)
+        lesson = make_lesson(
+            job, self.base, material, job.strategy, job.network, job.training, self.voice, self.warnings
+        )
+        learned = self._learn(lesson)
         self.voice.say(Progress(0, 1, "exporting"))
         card = self._card(learned, material)
-        products = self._export(learned, card, scenes, parts)
+        products = self._export(learned, card, lesson)
         report = {
             "score": learned.figures.get("score"),
             "metric": learned.objective.metric,
@@ -94,30 +99,12 @@ class _Training:
         wanted = Wanted(job.task, job.slots, job.classes, job.gsd, job.prior)
         return gather(wanted, job.places, self.base, self.folder, self.voice, self.warnings)
 
-    def _course(self, material: Material) -> tuple[Course, list[Scene], Any]:
-        from ...models.training.course import Course, divide
+    def _learn(self, lesson: Lesson) -> Learned:
+        from ...models.training.course import learn
 
-        job = self.job
-        parts = divide(material.truths, job.training, self.warnings.tell, material.names)
-        slots, (scenes,) = seen_by(job.strategy, material, parts.training, (), self.voice)
-        course = Course(
-            slots=slots,
-            classes=material.classes,
-            task=job.task,
-            strategy=job.strategy,
-            network=job.network,
-            training=job.training,
-            bounds=job.range,
-            resolve=lambda path: Path(resolve(path, self.base)),
-        )
-        return course, scenes, parts
-
-    def _learn(self, course: Course, scenes: list[Scene], parts: Any, material: Material) -> Learned:
-        from ...models.training.course import learn, make_objective
-
-        metric = make_objective(course, parts.training).metric
-        listener = listener_of(self.folder, self.voice, self.warnings, metric)
-        return learn(course, scenes, parts, listener, self.folder, _fingerprint(self.job, scenes))
+        listener = listener_of(self.folder, self.voice, self.warnings)
+        fingerprint = _fingerprint(self.job, lesson.scenes)
+        return learn(lesson.course, lesson.scenes, lesson.parts, listener, self.folder, fingerprint)
 
     def _card(self, learned: Learned, material: Material) -> Card:
         from ...models.training.product import Naming, trained_card
@@ -128,10 +115,10 @@ class _Training:
         facts = {"engine": ENGINE_VERSION, "area": area, "sources": _sources(job), "attribution": _credits(material)}
         return trained_card(learned, naming, material.gsd, facts)
 
-    def _export(self, learned: Learned, card: Card, scenes: list[Scene], parts: Any) -> dict[str, Path]:
+    def _export(self, learned: Learned, card: Card, lesson: Lesson) -> dict[str, Path]:
         from .exporting import export_trained
 
-        return export_trained(learned, card, self.job.variants, scenes, parts, self.folder)
+        return export_trained(learned, card, self.job.variants, lesson.scenes, lesson.parts, self.folder)
 
     def _write_figures(self, learned: Learned, report: dict[str, Any]) -> dict[str, Path]:
         history = io.StringIO()
@@ -156,7 +143,7 @@ def _fingerprint(job: LearnJob, scenes: list[Scene]) -> str:
     digest = hashlib.sha256(json.dumps(_settings(job), sort_keys=True).encode())
     for scene in scenes:
         for array in (scene.truth, scene.valid, scene.values):
-            digest.update(array.tobytes())
+            digest.update(np.ascontiguousarray(array))
     return f"sha256:{digest.hexdigest()}"
 
 

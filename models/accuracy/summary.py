@@ -6,14 +6,13 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from ..trainplan import LearnTask
+from ..trainplan import REGRESSIONS, LearnTask
 from .boundaries import boundary_f1
 from .confusion import accuracy, class_f1, class_iou, confusion, mean_iou
 from .regression import regression_scores
 
 #: Index of the boundary among a field model's classes: background, field, boundary.
 BOUNDARY = 2
-REGRESSIONS = ("pixel-regression", "chip-regression")
 
 
 def scores(task: LearnTask, truth: np.ndarray, found: np.ndarray, classes: Sequence[str]) -> dict[str, float]:

@@ -13,7 +13,7 @@ from ..architectures.blueprint import Blueprint
 from ..architectures.build import build
 from ..card import ClassInfo, Slot
 from ..errors import RequestError
-from ..trainplan import LearnTask, Network, Strategy, Training
+from ..trainplan import REGRESSIONS, TRANSFORMERS, LearnTask, Network, Strategy, Training
 from .augment import Directions, variation_of
 from .blocks import Split, rectangle, split_truths
 from .fit import Fitted, Listener, fit, prepare
@@ -28,7 +28,6 @@ _JUDGED = 48
 #: Pixels from a field's boundary over which the distance objective rises to 1.
 _REACH = 10
 _FUSIONS = {"compress": "compress", "token-fuse": "token", "token-control": "control"}
-_TRANSFORMERS = ("vit", "token-fuse", "token-control")
 
 
 @dataclass(frozen=True)
@@ -53,7 +52,7 @@ class Course:
 
     @property
     def regression(self) -> bool:
-        return self.task in ("pixel-regression", "chip-regression")
+        return self.task in REGRESSIONS
 
     @property
     def chip(self) -> bool:
@@ -63,6 +62,10 @@ class Course:
     @property
     def channels(self) -> int:
         return sum(slot.width for slot in self.slots)
+
+    def looking(self, network: nn.Module) -> Looking:
+        """How its network is shown a scene: by chips where a chip gets one answer, else as the network takes it."""
+        return Looking(self.training.chip, 0) if self.chip and not network.fixed else Looking.of(network)
 
 
 @dataclass(frozen=True)
@@ -133,8 +136,7 @@ def learn(
     normalisation = measure(training, course.slots)
     inputs = [normalisation.apply(scene) for scene in training]
     sampler = Sampler(inputs, [scene.truth for scene in training], training, side, _handling(course, training))
-    looking = Looking(course.training.chip, 0) if course.chip and not network.fixed else Looking.of(network)
-    judge = _Judging(objective, inputs, judged, looking)
+    judge = _Judging(objective, inputs, judged, course.looking(network))
     fitted = fit(network, sampler, objective, judge.score, course.training, listener, folder, fingerprint)
     labels = {"training": _counts(course, parts.training), "validation": _counts(course, parts.validation)}
     return Learned(course, fitted, normalisation, objective, judge.figures(fitted.network), labels)
@@ -143,7 +145,7 @@ def learn(
 def judge_elsewhere(learned: Learned, scenes: list[Scene]) -> dict[str, float]:
     """Figures of a trained network on scenes that it never saw, over all their labels (`Scene.truth`)."""
     network, course = learned.network, learned.course
-    looking = Looking(course.training.chip, 0) if course.chip and not network.fixed else Looking.of(network)
+    looking = course.looking(network)
     larger = [scene.at_least(looking.side) for scene in scenes]
     inputs = [learned.normalisation.apply(scene) for scene in larger]
     return _Judging(learned.objective, inputs, larger, looking).figures(network)
@@ -180,7 +182,7 @@ def blueprint(course: Course, objective: Objective) -> Blueprint:
         RequestError: the strategy and the architecture do not go together.
     """
     wanted = course.network
-    token = course.strategy in _TRANSFORMERS
+    token = course.strategy in TRANSFORMERS
     if token != (wanted.architecture == "vit"):
         fit_for = "vit" if token else "a convolutional network such as unet-small"
         raise RequestError(f"The strategy {course.strategy} goes with {fit_for}, not with {wanted.architecture}.")

@@ -38,6 +38,7 @@ class EpochDone:
     total: int
     loss: float
     score: float
+    metric: str
     best: bool
     remaining: float | None
 
@@ -60,7 +61,6 @@ class Fitted:
 
     network: nn.Module
     best_epoch: int
-    best_score: float
     history: list[dict[str, float]]
 
 
@@ -206,13 +206,13 @@ class _Run:
         self.seconds.append(time.monotonic() - began)
         timed = self.seconds[1:]
         left = (self.training.epochs - index) * float(np.median(timed)) if timed else None
-        self.listener.tell(EpochDone(index, self.training.epochs, loss, score, best, left))
+        self.listener.tell(EpochDone(index, self.training.epochs, loss, score, self.objective.metric, best, left))
 
     def finish(self) -> Fitted:
         state = self.state
         self.network.load_state_dict(state.best)
         self.network.to("cpu").eval()
-        return Fitted(self.network, state.best_epoch, state.best_score, state.history)
+        return Fitted(self.network, state.best_epoch, state.history)
 
 
 def _cycle(done: float) -> float:

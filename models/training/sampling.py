@@ -86,8 +86,7 @@ class Sampler:
         corner = np.array([row, col]) - rng.integers(0, self.side, 2)
         row, col = (int(v) for v in np.clip(corner, 0, [height - self.side, width - self.side]))
         rows, cols = slice(row, row + self.side), slice(col, col + self.side)
-        half = (self.side - 1) / 2
-        lonlat = self.scenes[number].lonlat(np.array([row + half]), np.array([col + half]))[0]
+        lonlat = self.scenes[number].middle(row, col, self.side)[0]
         x, truth = self._varied(self.inputs[number][:, rows, cols].copy(), self.truths[number][rows, cols], rng)
         return x, truth, lonlat
 

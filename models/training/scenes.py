@@ -45,6 +45,11 @@ class Scene:
         bottom = self.corners[1, 0] * (1 - right) + self.corners[1, 1] * right
         return (top * (1 - down) + bottom * down).astype(np.float32)
 
+    def middle(self, row: int, col: int, side: int) -> np.ndarray:
+        """1×2 float32 degrees of the middle of the square whose upper left pixel is given."""
+        half = (side - 1) / 2
+        return self.lonlat(np.array([row + half]), np.array([col + half]))
+
     def at_least(self, side: int) -> Scene:
         """The scene, mirrored at its lower and right edge (without truth there) to be no smaller than `side` pixels."""
         height, width = self.shape

@@ -67,8 +67,7 @@ def answers(
     device = next(network.parameters()).device
     for window in windows:
         square = square_of(inputs[window.scene], window, looking)
-        half = (looking.side - 1) / 2
-        lonlat = scenes[window.scene].lonlat(np.array([window.row + half]), np.array([window.col + half]))
+        lonlat = scenes[window.scene].middle(window.row, window.col, looking.side)
         place = torch.from_numpy(lonlat).to(device) if network.takes_location else None
         scores = network(torch.from_numpy(square[None]).to(device), place)[0].float().cpu().numpy()
         if scores.ndim == 3:

@@ -231,7 +231,7 @@ def test_a_refused_training_is_told_and_the_choices_stay(qtbot, trainer, trainin
 
 
 def test_the_stop_file_is_the_one_that_the_engine_looks_for():
-    text = (ROOT / "inference" / "learning" / "listening.py").read_text(encoding="utf-8")
+    text = (ROOT / "inference" / "learnjob.py").read_text(encoding="utf-8")
     assert f'STOP = "{STOP}"' in text
 
 

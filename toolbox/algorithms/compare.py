@@ -26,14 +26,15 @@ from ..engine.once import Engine
 from ..runs.execute import hearer
 from ..runs.learn import COMPARING, PRIOR, PlaceRequest, make_place, new_training_folder
 from .base import FeedbackListener, tr
-from .grid import add_place
-from .labels import add_classes, add_label_reading, add_labels, add_task, given_classes, given_labels, given_task
-from .layers import add_dem, add_osm, add_prior, add_reading, add_slots, add_training_imagery, ticked
+from .labels import add_labels, given_classes, given_labels, given_task
+from .layers import ticked
 from .learning import (
     STRATEGIES,
     WITH_PRIOR,
     TrainingAlgorithm,
+    add_details,
     add_folder,
+    add_layers_and_labels,
     add_network,
     add_training,
     file_name,
@@ -83,21 +84,12 @@ class CompareAlgorithm(TrainingAlgorithm):
         return tr("experiment, label fraction, few-shot, stack, prior, generalisation, learning curve").split(", ")
 
     def initAlgorithm(self, configuration: Optional[dict[str, object]] = None) -> None:
-        add_training_imagery(self)
-        add_osm(self)
-        add_dem(self)
-        add_prior(self, training=True)
-        add_labels(self)
-        add_task(self)
+        add_layers_and_labels(self)
         self._add_trials()
         add_network(self)
         add_training(self, seed=False)
         self._add_unseen()
-        add_place(self, tr("Size of the models' pixels on the ground; that of the imagery when empty."))
-        add_slots(self)
-        add_label_reading(self)
-        add_classes(self)
-        add_reading(self)
+        add_details(self, tr("Size of the models' pixels on the ground; that of the imagery when empty."))
         add_folder(self, tr("Keeps the table as it grows; the same comparison goes on in it after a stop."))
         self.addOutput(QgsProcessingOutputFile("TABLE", tr("Table of all trainings")))
         self.addOutput(QgsProcessingOutputFile("PLOT", tr("Plot")))

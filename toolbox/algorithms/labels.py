@@ -20,6 +20,7 @@ from qgis.core import (
 
 from ...inference.errors import RequestError
 from ...models.card import ClassInfo
+from ...models.trainplan import REGRESSIONS
 from ..layers.classes import parse_classes
 from ..layers.labels import LabelsInput, labels_of
 from ..layers.sources import RasterInput, VectorInput, describe, selected_features
@@ -27,7 +28,6 @@ from .base import FusionAlgorithm, tr
 
 #: What can be learned: names as a job has them.
 TASKS = ("semantic-segmentation", "field-boundaries", "pixel-regression", "chip-regression")
-REGRESSIONS = ("pixel-regression", "chip-regression")
 
 
 def add_labels(algorithm: FusionAlgorithm, suffix: str = "", optional: bool = False) -> None:

@@ -18,21 +18,21 @@ from qgis.core import (
 from ...inference.errors import RequestError
 from ...inference.learnjob import Architecture, Network, Precision, Strategy, Training
 from ...models.card import Channel, Slot
+from ...models.trainplan import TRANSFORMERS
 from ..engine.environment import EngineMissing, find_trainer
 from ..layers.labels import LabelsInput
 from ..layers.matching import Given
 from ..layers.sources import RasterInput, VectorInput
 from ..runs.learn import OSM, PRIOR, PlaceRequest
 from .base import FusionAlgorithm, is_chosen, tr
-from .grid import given_grid
-from .layers import given_layers
+from .grid import add_place, given_grid
+from .labels import add_classes, add_label_reading, add_labels, add_task
+from .layers import add_dem, add_osm, add_prior, add_reading, add_slots, add_training_imagery, given_layers
 from .recipes import OSM_CHANNELS, osm_slot, raster_slot, terrain_slot
 
 STRATEGIES: tuple[str, ...] = ("stack", *(name for name in get_args(Strategy) if name != "stack"))
 ARCHITECTURES: tuple[str, ...] = get_args(Architecture)
 PRECISIONS: tuple[str, ...] = get_args(Precision)
-#: Strategies that are a vision transformer, whatever network was chosen.
-TRANSFORMERS = ("vit", "token-fuse", "token-control")
 #: The strategy that needs a coarse class raster.
 WITH_PRIOR = "proc-stack"
 FOLDER = "OUTPUT_FOLDER"
@@ -50,6 +50,25 @@ class TrainingAlgorithm(FusionAlgorithm):
         except EngineMissing as problem:
             return False, str(problem)
         return True, ""
+
+
+def add_layers_and_labels(algorithm: FusionAlgorithm) -> None:
+    """What is learned from, and what is learned: IMAGERY, OSM, DEM, PRIOR, LABELS, FIELD and TASK."""
+    add_training_imagery(algorithm)
+    add_osm(algorithm)
+    add_dem(algorithm)
+    add_prior(algorithm, training=True)
+    add_labels(algorithm)
+    add_task(algorithm)
+
+
+def add_details(algorithm: FusionAlgorithm, pixel: str) -> None:
+    """Where and how layers and labels are read, folded away; `pixel` is the help of the resolution."""
+    add_place(algorithm, pixel)
+    add_slots(algorithm)
+    add_label_reading(algorithm)
+    add_classes(algorithm)
+    add_reading(algorithm)
 
 
 def add_network(algorithm: FusionAlgorithm) -> None:

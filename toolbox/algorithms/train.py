@@ -23,6 +23,7 @@ from qgis.core import (
 from ...inference.errors import Cancelled, RequestError
 from ...inference.events import Result
 from ...inference.learnjob import LearnJob
+from ...models.trainplan import REGRESSIONS
 from ..engine.commands import deaf
 from ..engine.environment import find_trainer
 from ..engine.once import Engine
@@ -31,24 +32,20 @@ from ..runs.execute import hearer
 from ..runs.learn import TRAINING, PlaceRequest, make_place, new_training_folder
 from ..settings import library_folder
 from .base import FeedbackListener, temporary_folder, tr
-from .grid import add_place
 from .labels import (
-    REGRESSIONS,
-    add_classes,
-    add_label_reading,
-    add_labels,
-    add_task,
     given_classes,
     given_labels,
     given_task,
 )
-from .layers import add_dem, add_osm, add_prior, add_reading, add_slots, add_training_imagery, ticked
+from .layers import ticked
 from .learning import (
     PRECISIONS,
     STRATEGIES,
     WITH_PRIOR,
     TrainingAlgorithm,
+    add_details,
     add_folder,
+    add_layers_and_labels,
     add_network,
     add_training,
     file_name,
@@ -95,12 +92,7 @@ class TrainAlgorithm(TrainingAlgorithm):
         return tr("deep learning, train, learn, labels, few-shot, land cover, onnx, segmentation").split(", ")
 
     def initAlgorithm(self, configuration: Optional[dict[str, object]] = None) -> None:
-        add_training_imagery(self)
-        add_osm(self)
-        add_dem(self)
-        add_prior(self, training=True)
-        add_labels(self)
-        add_task(self)
+        add_layers_and_labels(self)
         self.add(
             QgsProcessingParameterEnum(
                 "STRATEGY", tr("Fusion"), STRATEGIES, usesStaticStrings=True, defaultValue=STRATEGIES[0]
@@ -115,11 +107,7 @@ class TrainAlgorithm(TrainingAlgorithm):
         add_network(self)
         self._add_names()
         add_training(self)
-        add_place(self, tr("Size of the model's pixels on the ground; that of the imagery when empty."))
-        add_slots(self)
-        add_label_reading(self)
-        add_classes(self)
-        add_reading(self)
+        add_details(self, tr("Size of the model's pixels on the ground; that of the imagery when empty."))
         self._add_results()
 
     def collect(self, parameters: dict[str, object], context: QgsProcessingContext) -> _Collected:

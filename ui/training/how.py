@@ -19,7 +19,8 @@ from qgis.PyQt.QtWidgets import (
 )
 
 from ...inference.learnjob import Network, Training
-from ...toolbox.algorithms.learning import TRANSFORMERS, WITH_PRIOR
+from ...models.trainplan import TRANSFORMERS
+from ...toolbox.algorithms.learning import WITH_PRIOR
 from ..shared.widgets import keep_narrow, make_small
 from ..shared.wording import tr
 

@@ -12,14 +12,12 @@ from qgis.core import QgsApplication, QgsProcessingContext, QgsProject
 from qgis.PyQt.QtCore import QElapsedTimer, QObject, pyqtSignal
 
 from ...inference.events import Epoch, Event, Started
+from ...inference.learnjob import STOP
 from ..runs.feedback import RunFeedback
 from ..runs.work import AlgorithmTask
 from ..shared.wording import tr
 
 ALGORITHM = "fusion_mapper:train"
-#: The file in a training's folder by which the engine ends after this epoch and keeps the best one
-#: (``inference/learning/listening.py``).
-STOP = "stop"
 
 #: Work whose task did not end in time when QGIS closed: it still runs, and would crash without a reference.
 _OUTLIVED: list[object] = []
