@@ -12,14 +12,16 @@ from pyproj import CRS
 from .grid import Window, way_between
 from .inputs import BlockInputs, read_block, vector_inputs
 from .lattice import alignment
-from .merge import Merger
+from .merge import Merger, make_merger
 from .prepare import Prepared, encoded_of
 from .sessions import Session
-from .sinks.encode import encode_block
+from .sinks.encode import Encoder
 from .sources import Source
 from .tally import tally
 
 Tile = tuple[int, int]
+#: What stands in the map of missing layers outside the map, where nothing was missed.
+_NO_MAP = np.uint8(255)
 
 
 @dataclass(frozen=True)
@@ -50,13 +52,15 @@ def compute_block(
     rows = lattice.touching(window.row, window.row + window.height, grid.height)
     cols = lattice.touching(window.col, window.col + window.width, grid.width)
     region = _region(lattice.span(rows), lattice.span(cols)) if session else window.aligned(alignment(prepared.card))
-    inputs = read_block(prepared.card, sources, grid, window, region, "stack" in prepared.products)
     inside = prepared.area.read(grid, window) if prepared.area else np.True_
+    if not inside.any():
+        return _outside(prepared, window)
+    inputs = read_block(prepared.card, sources, grid, window, region, "stack" in prepared.products)
     valid = inputs.valid & inside
     arrays, counts = _asides(prepared, inputs, valid, inside), tally(valid, inputs.missing)
     if session is None:
         return BlockResult(arrays, 0, counts)
-    mergers = [Merger(output, lattice, window) for output in prepared.card.outputs]
+    mergers = _mergers(prepared, window, valid)
     tiles = [
         (lattice.origin(i), lattice.origin(j))
         for i, j in product(rows, cols)
@@ -65,15 +69,46 @@ def compute_block(
     for first in range(0, len(tiles), batch):
         checkpoint(first / len(tiles))
         _run_tiles(prepared, inputs, tiles[first : first + batch], sources, session, batch, mergers)
+    return BlockResult(arrays, _finish(mergers, arrays), counts)
+
+
+def _outside(prepared: Prepared, window: Window) -> BlockResult:
+    """A block without a pixel of the area, for which no layer is read."""
+    nothing = np.zeros((window.height, window.width), bool)
+    slots = [slot for slot in prepared.card.slots if slot.layout != "vector"]
+    missing = np.zeros((sum(slot.missing != "required" for slot in slots), *nothing.shape), np.uint8)
+    arrays: dict[str, np.ndarray] = {}
+    if "stack" in prepared.products:
+        arrays["stack"] = np.full((sum(len(s.channels) for s in slots), *nothing.shape), np.nan, np.float32)
+    if "missing" in prepared.products:
+        arrays["missing"] = np.full(missing.shape, _NO_MAP)
+    if prepared.runs_model:
+        _finish(_mergers(prepared, window, nothing), arrays)
+    return BlockResult(arrays, 0, tally(nothing, missing))
+
+
+def _mergers(prepared: Prepared, window: Window, valid: np.ndarray) -> list[Merger]:
+    """One for each head."""
+    return [
+        make_merger(
+            prepared.lattice,
+            window,
+            valid,
+            Encoder(output, encoded_of(output, prepared.products), prepared.job.outputs),
+        )
+        for output in prepared.card.outputs
+    ]
+
+
+def _finish(mergers: list[Merger], arrays: dict[str, np.ndarray]) -> int:
+    """Add each head's arrays under its number; answers the number of pixels whose scores were not finite."""
     not_finite = 0
-    for number, (output, merger) in enumerate(zip(prepared.card.outputs, mergers, strict=True)):
-        scores, answered = merger.scores()
+    for number, merger in enumerate(mergers):
+        made, faulty = merger.finish()
+        not_finite += faulty
         arrays[f"{number}.contrast"] = merger.contrast
-        made = encoded_of(output, prepared.products)
-        encoded = encode_block(output, scores, valid & answered, made, prepared.job.outputs)
-        not_finite += int(encoded.pop("faulty"))
-        arrays.update({f"{number}.{name}": array for name, array in encoded.items()})
-    return BlockResult(arrays, not_finite, counts)
+        arrays.update({f"{number}.{name}": array for name, array in made.items()})
+    return not_finite
 
 
 def _region(rows: tuple[int, int], cols: tuple[int, int]) -> Window:
@@ -88,8 +123,7 @@ def _asides(
     if inputs.stack is not None:
         arrays["stack"] = np.where(inside, inputs.stack, np.float32(np.nan))
     if "missing" in prepared.products:
-        # 255 is nodata: outside the map nothing was missed.
-        arrays["missing"] = np.where(valid, inputs.missing, np.uint8(255))
+        arrays["missing"] = np.where(valid, inputs.missing, _NO_MAP)
     return arrays
 
 
@@ -123,15 +157,7 @@ def _feed(
     prepared: Prepared, inputs: BlockInputs, tiles: list[Tile], sources: Mapping[str, Source], batch: int
 ) -> dict[str, np.ndarray]:
     """The model's inputs for a group of tiles, padded with zeros to the full batch."""
-    feed: dict[str, np.ndarray] = {}
-    for name, array in inputs.arrays.items():
-        side = prepared.lattice.size // inputs.ratios[name]
-        stacked = np.zeros((batch, *array.shape[:-2], side, side), np.float32)
-        for place, (row, col) in enumerate(tiles):
-            top = (row - inputs.region.row) // inputs.ratios[name]
-            left = (col - inputs.region.col) // inputs.ratios[name]
-            stacked[place] = array[..., top : top + side, left : left + side]
-        feed[name] = stacked
+    feed = inputs.feed(tiles, prepared.lattice.size, batch)
     if any(slot.layout == "vector" for slot in prepared.card.slots):
         centres = _centres(prepared, tiles)
         for name, values in vector_inputs(prepared.card, sources, centres).items():

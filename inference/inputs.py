@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -19,20 +19,48 @@ class BlockInputs:
     """What the tiles of one block are cut from.
 
     Attributes:
-        arrays: ONNX input name → C×h×w (or C×T×h×w) float32, covering `region` (coarser by the slots' ratio).
-        ratios: ONNX input name → run-grid pixels along one pixel of its array.
-        region: the run-grid rectangle that the arrays cover; it may reach beyond the grid.
+        card: whose slots they are.
+        patches: slot → what its layer holds on `region`, in the slot's own pixels; None where it has no layer.
+        region: the run-grid rectangle that the patches cover; it may reach beyond the grid.
         valid: bool on the block's own window, False where a required layer is nodata.
         missing: optional slots × h × w uint8 on the block's own window, 1 where the missing-layer rule applied.
         stack: unscaled values (channels × h × w) on the block's own window with NaN for nodata, when asked for.
     """
 
-    arrays: dict[str, np.ndarray]
-    ratios: dict[str, int]
+    card: Card
+    patches: Mapping[str, Patch | None]
     region: Window
     valid: np.ndarray
     missing: np.ndarray
     stack: np.ndarray | None
+
+    def feed(self, tiles: Sequence[tuple[int, int]], size: int, batch: int) -> dict[str, np.ndarray]:
+        """The model's raster inputs, N×C×h×w (or N×C×T×h×w) float32, for tiles of `size` run-grid pixels.
+
+        Tiles are given by the row and column of their first pixel. Where they are fewer than `batch`, zeros follow.
+        """
+        feed: dict[str, np.ndarray] = {}
+        for name, (channels, dates, ratio) in input_shapes(self.card).items():
+            shape = (batch, channels, *([dates] if dates else []), size // ratio, size // ratio)
+            feed[name] = np.zeros(shape, np.float32)
+        for slot in self.card.slots:
+            if slot.layout == "vector":
+                continue
+            target = feed[slot.input] if slot.layout == "NCHW" else feed[slot.input][:, :, slot.time]
+            for place, tile in enumerate(tiles):
+                _lay(slot, self._cut(slot, tile, size), target[place])
+        return feed
+
+    def _cut(self, slot: Slot, tile: tuple[int, int], size: int) -> tuple[np.ndarray, np.ndarray] | None:
+        """A tile's share of the slot's patch: values and validity."""
+        patch = self.patches[slot.name]
+        if patch is None:
+            return None
+        top = (tile[0] - self.region.row) // slot.grid_ratio
+        left = (tile[1] - self.region.col) // slot.grid_ratio
+        side = size // slot.grid_ratio
+        rows, cols = slice(top, top + side), slice(left, left + side)
+        return patch.data[:, rows, cols], patch.valid[rows, cols]
 
 
 def input_shapes(card: Card) -> dict[str, tuple[int, int, int]]:
@@ -50,24 +78,15 @@ def input_shapes(card: Card) -> dict[str, tuple[int, int, int]]:
 def read_block(
     card: Card, sources: Mapping[str, Source], grid: Grid, window: Window, region: Window, with_stack: bool = False
 ) -> BlockInputs:
-    """Read every slot once on `region` (mirrored at the grid's edges) and lay it into the model's inputs.
-
-    A card without outputs (a stack without a model) gets no input arrays.
-    """
-    shapes = input_shapes(card) if card.outputs else {}
-    arrays = {
-        name: np.zeros((count, *([dates] if dates else []), region.height // ratio, region.width // ratio), np.float32)
-        for name, (count, dates, ratio) in shapes.items()
-    }
+    """Read every slot once on `region` (mirrored at the grid's edges)."""
     valid = np.ones((window.height, window.width), bool)
+    patches: dict[str, Patch | None] = {}
     missing = []
     stack = []
     for slot in card.slots:
         if slot.layout == "vector":
             continue
-        patch = _read_slot(slot, sources.get(slot.name), grid, region)
-        if arrays:
-            _lay(slot, patch, arrays[slot.input] if slot.layout == "NCHW" else arrays[slot.input][:, slot.time])
+        patch = patches[slot.name] = _read_slot(slot, sources.get(slot.name), grid, region)
         here = _on_window(patch.valid if patch else None, slot.grid_ratio, region, window)
         if slot.missing == "required":
             valid &= here
@@ -75,9 +94,8 @@ def read_block(
             missing.append(~here)
         if with_stack:
             stack.append(_unscaled(slot, patch, here, region, window))
-    ratios = {name: ratio for name, (_, _, ratio) in shapes.items()}
     absent = np.array(missing, np.uint8).reshape(len(missing), *valid.shape)
-    return BlockInputs(arrays, ratios, region, valid, absent, np.concatenate(stack) if stack else None)
+    return BlockInputs(card, patches, region, valid, absent, np.concatenate(stack) if stack else None)
 
 
 def vector_inputs(card: Card, sources: Mapping[str, Source], lonlat: np.ndarray) -> dict[str, np.ndarray]:
@@ -95,19 +113,23 @@ def vector_inputs(card: Card, sources: Mapping[str, Source], lonlat: np.ndarray)
     return inputs
 
 
-def scale(slot: Slot, data: np.ndarray) -> np.ndarray:
-    """Source values (C×H×W) in the model's units: ``(clip(x, minimum, maximum) - offset) / scale`` for each channel."""
-    scaled = np.empty(data.shape, np.float32)
-    for band, channel in enumerate(slot.channels):
+def scale(slot: Slot, data: np.ndarray, out: np.ndarray | None = None) -> np.ndarray:
+    """Source values (C×H×W) in the model's units: ``(clip(x, minimum, maximum) - offset) / scale`` for each channel.
+
+    float32, into `out` where it is given.
+    """
+    scaled = np.empty(data.shape, np.float32) if out is None else out
+    for values, target, channel in zip(data, scaled, slot.channels, strict=True):
         rule = channel.scaling
-        values = data[band]
         if rule.minimum is not None or rule.maximum is not None:
-            values = np.clip(values, rule.minimum, rule.maximum)
+            values = np.clip(values.astype(np.float32, copy=False), rule.minimum, rule.maximum)
         if rule.offset == 0 and rule.scale == 1:
-            scaled[band] = values
+            target[...] = values
+        elif rule.offset == 0:
+            np.multiply(values, np.float32(1 / rule.scale), out=target, casting="same_kind")
         else:
-            np.subtract(values, np.float32(rule.offset), out=scaled[band])
-            scaled[band] *= np.float32(1 / rule.scale)
+            np.subtract(values, np.float32(rule.offset), out=target, casting="same_kind")
+            target *= np.float32(1 / rule.scale)
     return scaled
 
 
@@ -126,17 +148,19 @@ def _read_slot(slot: Slot, source: Source | None, grid: Grid, region: Window) ->
     return Patch(patch.data[(slice(None), *index)], patch.valid[index], window, own)
 
 
-def _lay(slot: Slot, patch: Patch | None, target: np.ndarray) -> None:
-    """Write the slot's scaled channels, and its mask channel, into its share of an ONNX input."""
+def _lay(slot: Slot, cut: tuple[np.ndarray, np.ndarray] | None, target: np.ndarray) -> None:
+    """Write the slot's scaled channels, and its mask channel, into its share of a tile (C×h×w)."""
     count = len(slot.channels)
     share = target[slot.offset : slot.offset + count]
-    if patch is None:
+    if cut is None:
         share[...] = slot.fill
         return
-    share[...] = scale(slot, patch.data)
-    share[:, ~patch.valid] = slot.fill
+    values, valid = cut
+    scale(slot, values, share)
+    if not valid.all():
+        share[:, ~valid] = slot.fill
     if slot.missing == "mask_channel":
-        target[slot.offset + count] = patch.valid
+        target[slot.offset + count] = valid
 
 
 def _on_window(valid: np.ndarray | None, ratio: int, region: Window, window: Window) -> np.ndarray:

@@ -1,109 +1,127 @@
-"""Merging tiles into a block: each tile's answer is weighed, summed in lattice order, and divided by the weights."""
+"""Merging tiles into a block: cropped to the core that is a tile's alone, or weighed and summed in lattice order."""
 
 from __future__ import annotations
+
+from typing import Protocol
 
 import numpy as np
 
 from ..models.card import Output
+from .activation import probabilities
 from .grid import Window
 from .lattice import Lattice
+from .sinks.encode import Encoder
+
+Index = tuple[slice, slice]
 
 
-class Merger:
-    """Sums one head's tiles on one block.
+class Merger(Protocol):
+    """Takes one head's tiles on one block, and gives the arrays that its products are assembled from."""
 
-    Scores are turned into probabilities before they are weighed, since a mean of logits is not one of probabilities.
+    contrast: np.ndarray
+    """How far blended tiles disagree: the sum, over pixels that a second tile answers, of the largest difference among
+    the channels from what the tiles before said; and the number of such pixels (2 values, float64).
     """
-
-    def __init__(self, output: Output, lattice: Lattice, window: Window) -> None:
-        self._output = output
-        self._lattice = lattice
-        self._window = window
-        self._weights = lattice.weights()
-        self._sum: np.ndarray | None = None
-        self._weight = np.zeros((window.height, window.width), np.float32)
-        self._contrast = np.zeros(2)
 
     def add(self, row: int, col: int, scores: np.ndarray) -> None:
         """Add the answer of the tile whose origin is (`row`, `col`) on the run grid.
 
         `scores` is the head's output for one tile: C×h×w, h×w, or C for the grid ``tile``.
         """
+        ...
+
+    def finish(self) -> tuple[dict[str, np.ndarray], int]:
+        """The arrays by name (`Encoder`), and the number of valid pixels whose scores are not finite."""
+        ...
+
+
+def make_merger(lattice: Lattice, window: Window, valid: np.ndarray, encoder: Encoder) -> Merger:
+    """A merger for the block at `window`, whose `valid` pixels (h×w bool) are to be mapped."""
+    kind = Blended if lattice.blend else Cropped
+    return kind(lattice, window, valid, encoder)
+
+
+class Cropped:
+    """Each tile owns its core alone, so it is encoded at once, and nothing of its scores is kept."""
+
+    def __init__(self, lattice: Lattice, window: Window, valid: np.ndarray, encoder: Encoder) -> None:
+        self.contrast = np.zeros(2)
+        self._lattice, self._window, self._valid, self._encoder = lattice, window, valid, encoder
+        self._arrays = encoder.blank(valid.shape)
+        self._faulty = 0
+
+    def add(self, row: int, col: int, scores: np.ndarray) -> None:
+        core = Window(row + self._lattice.lead, col + self._lattice.lead, self._lattice.step, self._lattice.step)
+        on_tile, (rows, cols) = _shared(core, row, col, self._window)
+        used = on_tile_grid(self._encoder.output, scores, self._lattice.size)[:, *on_tile]
+        arrays = {name: array[..., rows, cols] for name, array in self._arrays.items()}
+        self._faulty += self._encoder.encode(used, self._valid[rows, cols], arrays, raw=True)
+
+    def finish(self) -> tuple[dict[str, np.ndarray], int]:
+        return self._arrays, self._faulty
+
+
+class Blended:
+    """Tiles that overlap are weighed; their probabilities are summed in the order in which they come.
+
+    Scores are turned into probabilities before they are weighed, since a mean of logits is not one of probabilities.
+    """
+
+    def __init__(self, lattice: Lattice, window: Window, valid: np.ndarray, encoder: Encoder) -> None:
+        self.contrast = np.zeros(2)
+        self._lattice, self._window, self._valid, self._encoder = lattice, window, valid, encoder
+        self._weights = lattice.weights()
+        self._sum: np.ndarray | None = None
+        self._weight = np.zeros(valid.shape, np.float32)
+
+    def add(self, row: int, col: int, scores: np.ndarray) -> None:
         tile = Window(row, col, self._lattice.size, self._lattice.size)
-        scores = self._on_tile(scores)
-        inner = Window(
-            max(tile.row, self._window.row),
-            max(tile.col, self._window.col),
-            min(tile.row + tile.height, self._window.row + self._window.height) - max(tile.row, self._window.row),
-            min(tile.col + tile.width, self._window.col + self._window.width) - max(tile.col, self._window.col),
-        )
-        rows, cols = inner.within(tile)
-        here = (slice(None), *inner.within(self._window))
+        (rows, cols), here = _shared(tile, row, col, self._window)
         weight = self._weights[rows, None] * self._weights[None, cols]
-        used = probabilities(self._output, scores[:, rows, cols])
+        output = self._encoder.output
+        used = probabilities(output, on_tile_grid(output, scores, self._lattice.size)[:, rows, cols])
         if self._sum is None:
-            self._sum = np.zeros((len(used), self._window.height, self._window.width), np.float32)
-        if self._lattice.blend == 0:
-            # A cropped tile owns its core alone: copied, so that no rounding and no NaN of a neighbour comes in.
-            np.copyto(self._sum[here], used, where=weight > 0)
-        else:
-            self._compare(here, used, weight)
-            self._sum[here] += np.where(weight > 0, used * weight, 0)
-        self._weight[here[1:]] += weight
+            self._sum = np.zeros((len(used), *self._weight.shape), np.float32)
+        self._compare(here, used, weight)
+        self._sum[:, *here] += np.where(weight > 0, used * weight, 0)
+        self._weight[here] += weight
 
-    def scores(self) -> tuple[np.ndarray, np.ndarray]:
-        """C×h×w float32 probabilities (or values) on the block, and h×w bool where any tile answered."""
+    def finish(self) -> tuple[dict[str, np.ndarray], int]:
+        arrays = self._encoder.blank(self._valid.shape)
         if self._sum is None:
-            channels = max(1, len(self._output.classes))
-            return np.zeros((channels, *self._weight.shape), np.float32), self._weight > 0
-        if self._lattice.blend:
-            np.divide(self._sum, self._weight, out=self._sum, where=self._weight > 0)
-        return self._sum, self._weight > 0
+            return arrays, 0
+        answered = self._weight > 0
+        np.divide(self._sum, self._weight, out=self._sum, where=answered)
+        return arrays, self._encoder.encode(self._sum, self._valid & answered, arrays)
 
-    @property
-    def contrast(self) -> np.ndarray:
-        """How far blended tiles disagree: the sum, over pixels that a second tile answers, of the largest difference
-        among the channels from what the tiles before said; and the number of such pixels (2 values, float64).
-        """
-        return self._contrast
-
-    def _compare(self, here: tuple[slice, ...], used: np.ndarray, weight: np.ndarray) -> None:
-        if self._sum is None:
-            return
-        before = self._weight[here[1:]]
+    def _compare(self, here: Index, used: np.ndarray, weight: np.ndarray) -> None:
+        before = self._weight[here]
         shared = (before > 0) & (weight > 0)
-        if shared.any():
-            said = self._sum[here][:, shared] / before[shared]
+        if self._sum is not None and shared.any():
+            said = self._sum[:, *here][:, shared] / before[shared]
             apart = np.abs(used[:, shared] - said).max(axis=0)
-            self._contrast += (np.nansum(apart, dtype=np.float64), shared.sum())
-
-    def _on_tile(self, scores: np.ndarray) -> np.ndarray:
-        """The answer as C×size×size, pixels that the network cut off included (their weight is zero)."""
-        size = self._lattice.size
-        if self._output.grid == "tile":
-            return np.broadcast_to(scores.reshape(-1, 1, 1), (scores.size, size, size))
-        if scores.ndim == 2:
-            scores = scores[None]
-        if self._output.stride > 1:
-            scores = scores.repeat(self._output.stride, axis=1).repeat(self._output.stride, axis=2)
-        lost = size - scores.shape[1]
-        if lost == 0:
-            return scores
-        before = lost // 2
-        return np.pad(scores, ((0, 0), (before, lost - before), (before, lost - before)))
+            self.contrast += (np.nansum(apart, dtype=np.float64), shared.sum())
 
 
-def probabilities(output: Output, scores: np.ndarray) -> np.ndarray:
-    """Apply what the card says is still to be applied; C×h×w float32 in, the same (one-hot for labels) out."""
-    scores = scores.astype(np.float32, copy=False)
-    if output.activation == "softmax":
-        shifted = np.exp(scores - scores.max(axis=0, keepdims=True))
-        return np.asarray(shifted / shifted.sum(axis=0, keepdims=True))
-    if output.activation == "sigmoid":
-        # exp of a large positive number overflows to inf, and 1 / inf is the right 0.
-        with np.errstate(over="ignore"):
-            return np.asarray(1 / (1 + np.exp(-scores)), np.float32)
-    if output.activation == "labels":
-        indices = np.arange(len(output.classes), dtype=np.float32)[:, None, None]
-        return (np.rint(scores) == indices).astype(np.float32)
-    return scores
+def _shared(part: Window, row: int, col: int, window: Window) -> tuple[Index, Index]:
+    """What a part of the tile at (`row`, `col`) shares with a block: on the tile, and on the block."""
+    top, left = max(part.row, window.row), max(part.col, window.col)
+    bottom = max(min(part.row + part.height, window.row + window.height), top)
+    right = max(min(part.col + part.width, window.col + window.width), left)
+    on_tile = slice(top - row, bottom - row), slice(left - col, right - col)
+    return on_tile, (slice(top - window.row, bottom - window.row), slice(left - window.col, right - window.col))
+
+
+def on_tile_grid(output: Output, scores: np.ndarray, size: int) -> np.ndarray:
+    """The answer as C×size×size on the run grid's pixels, those that the network cut off included."""
+    if output.grid == "tile":
+        return np.broadcast_to(scores.reshape(-1, 1, 1), (scores.size, size, size))
+    if scores.ndim == 2:
+        scores = scores[None]
+    if output.stride > 1:
+        scores = scores.repeat(output.stride, axis=1).repeat(output.stride, axis=2)
+    lost = size - scores.shape[1]
+    if lost == 0:
+        return scores
+    before = lost // 2
+    return np.pad(scores, ((0, 0), (before, lost - before), (before, lost - before)))

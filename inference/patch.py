@@ -14,7 +14,8 @@ class Patch:
     """Values of one source on a window of the run grid.
 
     Attributes:
-        data: C×H×W float32, in the source's own units; undefined where not valid.
+        data: C×H×W in the source's own units; undefined where not valid. float32, or a whole-number type that float32
+            holds exactly, as it is stored.
         valid: H×W bool, True where every channel has a value.
         window: where the values lie, in pixels of `grid`.
         grid: the grid that the window counts on.

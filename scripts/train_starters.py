@@ -113,7 +113,7 @@ def unseen(starter: Starter, model: Path, scenes: Path, folder: Path, seed: int)
                 "folder": str(folder / f"{starter.card.name}, {said}"),
             }
             report = _ask("evaluate", job, folder / f"{starter.card.name}.evaluate.json")["report"]
-            figures[said] = {name: round(v, 3) for name, v in report["figures"].items() if isinstance(v, float)}
+            figures[said] = {name: round(v, 3) for name, v in report.items() if isinstance(v, float)}
             print(said, figures[said], flush=True)
     return figures
 

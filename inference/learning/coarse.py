@@ -80,7 +80,7 @@ def _read(name: str, source: Source, scene: Scene, base: Path, folder: Path) -> 
         patch = raster.read(scene.grid.whole)
     finally:
         raster.close()
-    return np.where(patch.valid, patch.data[0], np.nan)
+    return np.where(patch.valid, patch.data[0], np.float32(np.nan))
 
 
 def _count(coarse: np.ndarray, truth: np.ndarray, classes: int, counts: dict[int, np.ndarray]) -> None:

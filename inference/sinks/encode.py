@@ -7,6 +7,7 @@ from collections.abc import Callable
 import numpy as np
 
 from ...models.card import Output
+from ..activation import highest, probabilities, softmax_of_highest
 from ..errors import CardError
 from ..job import Outputs
 from .values import FLOAT_NODATA, class_dtype, class_nodata, class_values, value_nodata
@@ -36,46 +37,86 @@ def products_of(output: Output) -> frozenset[str]:
     return frozenset(ARRAYS) - (frozenset() if output.task == "field-boundaries" else {"fields"})
 
 
-def encode_block(
-    output: Output, scores: np.ndarray, valid: np.ndarray, wanted: frozenset[str], outputs: Outputs
-) -> dict[str, np.ndarray]:
-    """Turn a head's scores into the arrays that its wanted products are assembled from.
+class Encoder:
+    """Turns one head's scores into the arrays that its wanted products are assembled from.
+
+    By name:
+    ``classes``, h×w class values, nodata where not valid or less certain than ``outputs.threshold``;
+    ``confidence``, h×w float32, the highest probability;
+    ``entropy``, h×w float32, Shannon entropy of the probabilities divided by log C (0 certain, 1 even);
+    ``probabilities``, C×h×w float32;
+    ``regression``, h×w float32, scaled and clipped as the card says;
+    ``certainty``, h×w uint16, the highest probability in `CERTAINTY_STEPS`;
+    ``interior``, h×w uint16, 0 outside fields, else 1 + P(field) in `CERTAINTY_STEPS`.
 
     Args:
         output: the head's card.
-        scores: C×h×w float32: probabilities by class (one channel: the second class's), or one channel of values in
-            regression.
-        valid: h×w bool, False where a required layer has no data.
         wanted: product names; those that the head cannot give are passed over.
         outputs: the job's thresholds.
-
-    Returns:
-        By name:
-        ``classes``, h×w class values, nodata where not valid or less certain than ``outputs.threshold``;
-        ``confidence``, h×w float32, the highest probability;
-        ``entropy``, h×w float32, Shannon entropy of the probabilities divided by log C (0 certain, 1 even);
-        ``probabilities``, C×h×w float32;
-        ``regression``, h×w float32, scaled and clipped as the card says;
-        ``certainty``, h×w uint16, the highest probability in `CERTAINTY_STEPS`;
-        ``interior``, h×w uint16, 0 outside fields, else 1 + P(field) in `CERTAINTY_STEPS`;
-        ``faulty``, one int64: valid pixels at which the model answered NaN or infinity, nodata in every product.
-
-    Raises:
-        CardError: where the scores have another number of channels than the card.
     """
-    known = REGRESSION_ARRAYS if output.task == "pixel-regression" else ARRAYS
-    names = sorted({name for product in wanted & products_of(output) for name in known[product]})
-    scores = np.ascontiguousarray(scores, dtype=np.float32)
-    _check_channels(output, scores)
-    arrays = {name: _blank(name, output, valid.shape) for name in names}
-    faulty = 0
-    for top in range(0, valid.shape[0], _STRIP):
-        rows = slice(top, top + _STRIP)
-        faulty += _encode_strip(
-            output, scores[:, rows], valid[rows], outputs, {n: a[..., rows, :] for n, a in arrays.items()}
-        )
-    arrays["faulty"] = np.array(faulty, np.int64)
-    return arrays
+
+    def __init__(self, output: Output, wanted: frozenset[str], outputs: Outputs) -> None:
+        known = REGRESSION_ARRAYS if output.task == "pixel-regression" else ARRAYS
+        self.output = output
+        self._outputs = outputs
+        self._names = sorted({name for product in wanted & products_of(output) for name in known[product]})
+        cut = outputs.threshold is not None or output.threshold is not None
+        self._needs_best = cut or not {"confidence", "certainty"}.isdisjoint(self._names)
+        two = output.threshold is not None and len(output.classes) == 2
+        self._needs_all = two or not {"probabilities", "entropy", "interior"}.isdisjoint(self._names)
+
+    def blank(self, shape: tuple[int, int]) -> dict[str, np.ndarray]:
+        """The arrays of a block of h×w pixels, all nodata."""
+        return {name: _blank(name, self.output, shape) for name in self._names}
+
+    def encode(self, scores: np.ndarray, valid: np.ndarray, arrays: dict[str, np.ndarray], raw: bool = False) -> int:
+        """Fill the arrays; pixels that are not valid are left as they are.
+
+        Args:
+            scores: C×h×w: probabilities by class (one channel: the second class's), or one channel of values in
+                regression; the network's own answers where they are `raw`.
+            valid: h×w bool, False where a required layer has no data.
+            arrays: as `blank` makes them, or parts of them.
+            raw: the head's activation is still to be applied.
+
+        Returns:
+            The number of valid pixels at which the model answered NaN or infinity; they become nodata.
+
+        Raises:
+            CardError: where the scores have another number of channels than the card.
+        """
+        scores = scores.astype(np.float32, copy=False)
+        faulty = 0
+        for top in range(0, valid.shape[0], _STRIP):
+            rows = slice(top, top + _STRIP)
+            strip = {name: array[..., rows, :] for name, array in arrays.items()}
+            faulty += self._encode_strip(scores[:, rows], valid[rows], strip, raw)
+        return faulty
+
+    def _encode_strip(self, scores: np.ndarray, valid: np.ndarray, arrays: dict[str, np.ndarray], raw: bool) -> int:
+        output = self.output
+        # A softmax keeps the order of the channels, so the whole of it is often not needed.
+        short = raw and output.activation == "softmax" and not self._needs_all
+        if raw and not short:
+            scores = probabilities(output, scores)
+        _check_channels(output, scores)
+        with np.errstate(over="ignore", invalid="ignore"):
+            usable = valid & np.isfinite(scores.sum(axis=0))
+        whole = bool(usable.all())
+        if output.task == "pixel-regression":
+            if "regression" in arrays:
+                np.copyto(arrays["regression"], _regression(output, scores[0], usable))
+        else:
+            if not whole:
+                scores = np.where(usable, scores, np.float32(0))
+            scores = _by_class(output, scores)
+            position, best = highest(scores)
+            if short and self._needs_best:
+                best = softmax_of_highest(scores, best)
+            where = True if whole else usable
+            for name, array in arrays.items():
+                np.copyto(array, _ENCODERS[name](output, self._outputs, scores, position, best), where=where)
+        return 0 if whole else int(np.count_nonzero(valid) - np.count_nonzero(usable))
 
 
 def _check_channels(output: Output, scores: np.ndarray) -> None:
@@ -91,30 +132,10 @@ def _check_channels(output: Output, scores: np.ndarray) -> None:
 
 def _blank(name: str, output: Output, shape: tuple[int, ...]) -> np.ndarray:
     if name == "probabilities":
-        return np.empty((len(output.classes), *shape), np.float32)
-    kinds = {"classes": np.uint16, "certainty": np.uint16, "interior": np.uint16}
+        shape = (len(output.classes), *shape)
+    kinds = {"certainty": np.uint16, "interior": np.uint16}
     kind = class_dtype(output) if name == "classes" else kinds.get(name, np.float32)
-    return np.empty(shape, kind)
-
-
-def _encode_strip(
-    output: Output, scores: np.ndarray, valid: np.ndarray, outputs: Outputs, arrays: dict[str, np.ndarray]
-) -> int:
-    """Fill the strips `arrays`; answers the number of valid pixels whose scores are not finite."""
-    with np.errstate(over="ignore", invalid="ignore"):
-        usable = valid & np.isfinite(scores.sum(axis=0))
-    if output.task == "pixel-regression":
-        if "regression" in arrays:
-            arrays["regression"][:] = _regression(output, scores[0], usable)
-    else:
-        if not usable.all():
-            scores = np.where(usable, scores, np.float32(0))
-        scores = _by_class(output, scores)
-        position, best = _highest(scores)
-        for name, array in arrays.items():
-            array[:] = _ENCODERS[name](output, outputs, scores, position, best)
-            np.copyto(array, array.dtype.type(_nodata(name, output)), where=~usable)
-    return int(np.count_nonzero(valid) - np.count_nonzero(usable))
+    return np.full(shape, _nodata(name, output), kind)
 
 
 def _by_class(output: Output, scores: np.ndarray) -> np.ndarray:
@@ -123,18 +144,6 @@ def _by_class(output: Output, scores: np.ndarray) -> np.ndarray:
     if len(scores) == 1 and count == 2:
         return np.concatenate([1 - scores, scores])
     return scores
-
-
-def _highest(scores: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """Position and value of the highest channel, the first of equals; faster than ``argmax`` over axis 0."""
-    best = scores[0].copy()
-    position = np.zeros(best.shape, np.uint8 if len(scores) <= 256 else np.uint16)
-    for channel in range(1, len(scores)):
-        better = scores[channel] > best
-        np.maximum(best, scores[channel], out=best)
-        # A later channel's number is the higher one, so the maximum replaces where it is better, without branches.
-        np.maximum(position, better.view(np.uint8) * position.dtype.type(channel), out=position)
-    return position, best
 
 
 def _classes(
@@ -185,7 +194,11 @@ def _regression(output: Output, values: np.ndarray, usable: np.ndarray) -> np.nd
 
 
 def _nodata(name: str, output: Output) -> float:
-    return {"classes": class_nodata(output), "certainty": 0, "interior": 0}.get(name, FLOAT_NODATA)
+    if name == "classes":
+        return class_nodata(output)
+    if name == "regression":
+        return value_nodata(output)
+    return {"certainty": 0, "interior": 0}.get(name, FLOAT_NODATA)
 
 
 _ENCODERS: dict[str, Callable[..., np.ndarray]] = {

@@ -26,7 +26,7 @@ def open_raster(slot: Slot, spec: SourceSpec, grid: Grid, context: Context) -> R
     """Open a slot's raster files on `grid`, which is the slot's own grid.
 
     Patches hold physical values, ``((stored + spec.dn_offset) * scale + offset) * spec.dn_scale`` with the file's scale
-    and offset tags, resampled as `slot.resampling` says; valid is a pixel where every chosen band has a value. The
+    and offset tags, resampled as `slot.resampling` says (of the stored type where nothing had to be done); valid is a pixel where every chosen band has a value. The
     slots `dem` and `prior` take one band, all others one for each channel.
 
     Raises:
@@ -88,7 +88,7 @@ class Mosaic:
         return len(self.sheets[0].file.bands)
 
     def read(self, window: Window) -> tuple[np.ndarray, np.ndarray]:
-        """Values (C×H×W float32) and validity (H×W bool).
+        """Values (C×H×W, float32 or the stored whole-number type) and validity (H×W bool).
 
         Partly opaque pixels are laid over one another as GDAL's warper does it with destination alpha: each counts
         by its opacity times what the files above it let through.
@@ -99,6 +99,10 @@ class Mosaic:
                 continue
             values, opacity = sheet.read(window)
             self._let_rest(sheet)
+            if opacity is None and data is None:
+                return values, np.ones(values.shape[1:], bool)
+            if opacity is None:
+                opacity = np.ones(values.shape[1:], np.float32)
             if data is None:
                 data, total = values, opacity
             else:
@@ -136,6 +140,12 @@ def _lay_under(data: np.ndarray, total: np.ndarray, values: np.ndarray, opacity:
     data += (values - data) * weight
 
 
+def _joined(parts: Sequence[np.ndarray]) -> np.ndarray:
+    """Bands one after the other; in float32 where their types differ."""
+    alike = len({part.dtype for part in parts}) == 1
+    return np.concatenate(parts, dtype=None if alike else np.float32, casting="same_kind" if alike else "unsafe")
+
+
 class RasterSource:
     """Raster files as one source; see `open_raster`."""
 
@@ -152,7 +162,7 @@ class RasterSource:
 
     def read(self, window: Window) -> Patch:
         parts = [mosaic.read(window) for mosaic in self._mosaics]
-        data = parts[0][0] if len(parts) == 1 else np.concatenate([values for values, _ in parts])
+        data = parts[0][0] if len(parts) == 1 else _joined([values for values, _ in parts])
         return Patch(data, np.logical_and.reduce([valid for _, valid in parts]), window, self._grid)
 
     def facts(self) -> Facts:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Iterator
 from typing import Protocol
 
 import numpy as np
@@ -29,14 +30,19 @@ _WIDENED = 0.95
 #: Resampling that gives back the stored values on the file's own lattice; cubic B-splines smooth even there.
 _INTERPOLATING = frozenset({"nearest", "bilinear", "cubic", "lanczos", "average", "mode"})
 _OVERSHOOTING = frozenset({"cubic", "lanczos"})
+#: Whole numbers that float32 holds.
+_EXACT = frozenset(np.dtype(kind) for kind in (np.uint8, np.int8, np.uint16, np.int16))
 _KERNELS = frozenset({"bilinear", "cubic", "cubic_spline", "lanczos"})
 
 
 class Layer(Protocol):
     """One file's chosen bands on the grid."""
 
-    def read(self, window: Window) -> tuple[np.ndarray, np.ndarray]:
-        """Values as stored (C×H×W float32, NaN where a band has none) and opacity (H×W float32, 0 to 1)."""
+    def read(self, window: Window) -> tuple[np.ndarray, np.ndarray | None]:
+        """Values as stored (C×H×W float32, NaN where a band has none) and opacity (H×W float32, 0 to 1).
+
+        The values keep their whole-number type and the opacity is None where every pixel has a value and is opaque.
+        """
         ...
 
     def close(self) -> None: ...
@@ -75,26 +81,38 @@ class AlignedLayer:
         flags = file.dataset.mask_flag_enums[file.bands[0] - 1]
         self._masked = MaskFlags.per_dataset in flags and MaskFlags.alpha not in flags
 
-    def read(self, window: Window) -> tuple[np.ndarray, np.ndarray]:
+    def read(self, window: Window) -> tuple[np.ndarray, np.ndarray | None]:
         file = self._file
-        data = np.full((len(file.bands), window.height, window.width), np.nan, np.float32)
-        opacity = np.zeros((window.height, window.width), np.float32)
         inside = Window(window.row - self._row, window.col - self._col, window.height, window.width)
         part = inside.clipped(file.dataset.height, file.dataset.width)
+        box = RasterWindow(part.col, part.row, part.width, part.height)
+        if part == inside and file.alpha is None and not self._masked:
+            values = self._values(box)
+            return values, None if values.dtype.kind in "iu" else np.ones(values.shape[1:], np.float32)
+        data = np.full((len(file.bands), window.height, window.width), np.nan, np.float32)
+        opacity = np.zeros((window.height, window.width), np.float32)
         if part.height and part.width:
             rows, cols = part.within(inside)
-            box = RasterWindow(part.col, part.row, part.width, part.height)
             data[:, rows, cols] = self._values(box)
             opacity[rows, cols] = self._opacity(box)
         return data, opacity
 
     def _values(self, box: RasterWindow) -> np.ndarray:
+        """As stored where that is an exact whole number everywhere, else float32 with NaN for nodata."""
         stored = self._file.dataset.read(self._file.bands, window=box)
+        lost = [(index, np.equal(stored[index], value)) for index, value in self._nodata(stored.dtype)]
+        lost = [(index, where) for index, where in lost if where.any()]
+        if not lost and stored.dtype in _EXACT:
+            return stored
         values = stored.astype(np.float32)
+        for index, where in lost:
+            values[index][where] = np.nan
+        return values
+
+    def _nodata(self, dtype: np.dtype) -> Iterator[tuple[int, np.generic]]:
         for index, nodata in enumerate(self._file.nodata):
             if nodata is not None and not math.isnan(nodata):
-                values[index][stored[index] == stored.dtype.type(nodata)] = np.nan
-        return values
+                yield index, dtype.type(nodata)
 
     def _opacity(self, box: RasterWindow) -> np.ndarray | float:
         file = self._file

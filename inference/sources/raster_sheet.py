@@ -60,8 +60,11 @@ class Sheet:
         across = left < window.col + window.width and right > window.col
         return across and top < window.row + window.height and bottom > window.row
 
-    def read(self, window: Window) -> tuple[np.ndarray, np.ndarray]:
-        """Physical values (C×H×W float32, 0 where invalid) and opacity (H×W float32, 0 where any band has no value).
+    def read(self, window: Window) -> tuple[np.ndarray, np.ndarray | None]:
+        """Physical values (C×H×W, 0 where invalid) and opacity (H×W float32, 0 where any band has no value).
+
+        Values are float32, or of the stored whole-number type where they are the stored ones; the opacity is None where
+        all is opaque.
 
         Raises:
             SourceError: where the file cannot be read and the job does not say that this is to be skipped.
@@ -70,7 +73,13 @@ class Sheet:
             self.file, self._layer = self._open()
         read = self._read_in_squares if self._order.skip_unreadable else self._read_or_stop
         data, opacity = read(window)
-        for values, scale, offset in zip(data, self.file.scales, self.file.offsets, strict=True):
+        changes = [(scale, offset) for scale, offset in zip(self.file.scales, self.file.offsets, strict=True)]
+        if opacity is None and set(changes) == {(1.0, 0.0)}:
+            return data, None
+        data = data.astype(np.float32, copy=False)
+        if opacity is None:
+            opacity = np.ones(data.shape[1:], np.float32)
+        for values, (scale, offset) in zip(data, changes, strict=True):
             if (scale, offset) != (1.0, 0.0):
                 values *= np.float32(scale)
                 values += np.float32(offset)
@@ -94,7 +103,7 @@ class Sheet:
                 "grid pixels; they are nodata."
             )
 
-    def _read_or_stop(self, window: Window) -> tuple[np.ndarray, np.ndarray]:
+    def _read_or_stop(self, window: Window) -> tuple[np.ndarray, np.ndarray | None]:
         try:
             return self._layer.read(window)
         except RasterioError as problem:
@@ -108,10 +117,10 @@ class Sheet:
         data = np.full((len(self.file.bands), window.height, window.width), np.nan, np.float32)
         opacity = np.zeros((window.height, window.width), np.float32)
 
-        def keep(square: Window, values: np.ndarray, weight: np.ndarray) -> None:
+        def keep(square: Window, values: np.ndarray, weight: np.ndarray | None) -> None:
             shared = intersection(square, window)
             data[:, *shared.within(window)] = values[:, *shared.within(square)]
-            opacity[shared.within(window)] = weight[shared.within(square)]
+            opacity[shared.within(window)] = 1.0 if weight is None else weight[shared.within(square)]
 
         for square in squares(window, _SQUARE):
             self._read_square(square, window, keep)

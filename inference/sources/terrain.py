@@ -91,7 +91,9 @@ class TerrainSource:
         """One warp of the elevation serves all channels: float32, in the units that `Channel.derivative` states."""
         halo = self.reach(window)
         whole = self._elevation.read(window.grown(halo))
-        heights = whole.data[0] if self._metres == 1 else whole.data[0] * self._metres
+        heights = whole.data[0].astype(np.float32, copy=False)
+        if self._metres != 1:
+            heights = heights * self._metres
         near = window.grown(1).within(window.grown(halo))
         width, height = self._ground.sizes(window.row, window.height)
         relief = Relief(heights[near], whole.valid[near], width, height)

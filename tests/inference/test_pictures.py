@@ -16,7 +16,7 @@ from fusion_mapper.inference.job import job_from_dict
 from fusion_mapper.inference.lattice import BlockLayout
 from fusion_mapper.inference.pictures import SIDE, _look, png, thinned
 from fusion_mapper.inference.run import run_job
-from fusion_mapper.inference.sinks.encode import encode_block
+from fusion_mapper.inference.sinks.encode import Encoder
 from fusion_mapper.inference.voice import Voice
 from fusion_mapper.models.card import ClassInfo, Output
 from fusion_mapper.models.palette import class_color, ramp_colors
@@ -162,7 +162,9 @@ def test_fields_are_drawn_where_they_are() -> None:
     scores[:, 0, 0], scores[:, 0, 1], scores[:, 1, 0] = (0, 0.9, 0.1), (0.8, 0.1, 0.1), (0, 0.2, 0.8)
     valid = np.array([[True, True], [True, False]])
     options = job_from_dict({"schema": 1, "model": "m", "sources": {}, "outputs": {"folder": "o"}}).outputs
-    arrays = encode_block(output, scores, valid, frozenset({"fields"}), options)
+    encoder = Encoder(output, frozenset({"fields"}), options)
+    arrays = encoder.blank(valid.shape)
+    encoder.encode(scores, valid, arrays)
     look = _look(0, output, frozenset({"fields"}))
     picture = colors(png(look.indices(arrays["interior"]), look.palette))
     assert look.product == "fields"

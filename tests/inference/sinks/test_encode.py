@@ -6,9 +6,10 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
+from fusion_mapper.inference.activation import probabilities
 from fusion_mapper.inference.errors import CardError
 from fusion_mapper.inference.job import Outputs
-from fusion_mapper.inference.sinks.encode import encode_block, products_of
+from fusion_mapper.inference.sinks.encode import Encoder, products_of
 from fusion_mapper.models.card import ClassInfo, Output, Scaling
 
 JOB = Outputs("out")
@@ -22,6 +23,15 @@ def softmaxed(channels: int, height: int = 150, width: int = 90) -> np.ndarray:
 
 def everywhere(scores: np.ndarray) -> np.ndarray:
     return np.ones(scores.shape[1:], bool)
+
+
+def encode_block(
+    output: Output, scores: np.ndarray, valid: np.ndarray, wanted: frozenset[str], job: Outputs, raw: bool = False
+) -> dict[str, np.ndarray]:
+    """A block's arrays, and under ``faulty`` how many of its pixels were not finite."""
+    encoder = Encoder(output, wanted, job)
+    arrays = encoder.blank(valid.shape)
+    return {**arrays, "faulty": np.array(encoder.encode(scores, valid, arrays, raw))}
 
 
 def one_pixel(output: Output, *scores: float, job: Outputs = JOB) -> dict[str, float]:
@@ -75,6 +85,21 @@ def test_what_is_not_a_number_is_nodata_and_counted(land_cover, fault):
     assert arrays["faulty"] == 1
     assert arrays["classes"][100, 50] == 255
     assert np.count_nonzero(arrays["confidence"] == -9999) == 2
+
+
+@pytest.mark.parametrize("threshold", [None, 0.4])
+@pytest.mark.parametrize("wanted", [{"classes"}, {"polygons", "confidence"}, {"classes", "entropy"}])
+def test_raw_answers_give_what_their_softmax_gives(land_cover, wanted, threshold):
+    land_cover, job = replace(land_cover, activation="softmax"), replace(JOB, threshold=threshold)
+    raw = np.random.default_rng(5).standard_normal((5, 90, 70)).astype(np.float32) * 3
+    raw[1, 3, 4] = np.nan
+    valid = everywhere(raw)
+    valid[10:20] = False
+    found = encode_block(land_cover, raw, valid, frozenset(wanted), job, raw=True)
+    likely = encode_block(land_cover, probabilities(land_cover, raw), valid, frozenset(wanted), job)
+    assert found["faulty"] == likely["faulty"] == 1
+    for name, array in likely.items():
+        assert np.allclose(found[name], array, rtol=0, atol=1 if name == "certainty" else 1e-6), name
 
 
 def test_entropy_runs_from_certain_to_even(land_cover):
