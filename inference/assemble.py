@@ -15,9 +15,7 @@ from .grid import Window
 from .prepare import Prepared, wanted_of
 from .record import Figures
 from .recording import figures_of
-from .sinks.fields import write_fields
 from .sinks.mosaic import Mosaic
-from .sinks.polygons import write_polygons
 from .sinks.rasters import RasterSpec, missing_spec, raster_spec, stack_spec, write_cog
 from .sinks.summary import summarise, write_summary
 from .sinks.values import FLOAT_NODATA
@@ -90,13 +88,17 @@ class Assembler:
         return path.with_stem(f"{path.stem}_{safe}"), f"{name}:{output.name}"
 
     def _head_product(self, name: str, path: Path, number: int, output: Output) -> None:
-        """Every kind of product has its sink."""
-        if name in ("polygons", "fields"):
-            mosaic = self._mosaic(number)
-            if name == "polygons":
-                write_polygons(path, output, mosaic, self._prepared.job.outputs, self._tags, self._voice.checkpoint)
-            else:
-                write_fields(path, mosaic, self._prepared.job.outputs, self._tags, self._voice.checkpoint)
+        """Every kind of product has its sink; those of polygons load SciPy, which takes a while."""
+        if name == "polygons":
+            from .sinks.polygons import write_polygons
+
+            outputs, mosaic = self._prepared.job.outputs, self._mosaic(number)
+            write_polygons(path, output, mosaic, outputs, self._tags, self._voice.checkpoint)
+        elif name == "fields":
+            from .sinks.fields import write_fields
+
+            outputs, mosaic = self._prepared.job.outputs, self._mosaic(number)
+            write_fields(path, mosaic, outputs, self._tags, self._voice.checkpoint)
         elif name == "summary":
             write_summary(path, self._report(number, output))
         else:

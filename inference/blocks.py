@@ -111,6 +111,14 @@ def _finish(mergers: list[Merger], arrays: dict[str, np.ndarray]) -> int:
     return not_finite
 
 
+def tile_feed(prepared: Prepared, tile: Tile, sources: Mapping[str, Source], batch: int) -> dict[str, np.ndarray]:
+    """The model's inputs for one tile alone, read for it, as the first of a batch."""
+    region = Window(*tile, prepared.lattice.size, prepared.lattice.size)
+    window = region.clipped(prepared.grid.height, prepared.grid.width)
+    inputs = read_block(prepared.card, sources, prepared.grid, window, region)
+    return _feed(prepared, inputs, [tile], sources, batch)
+
+
 def _region(rows: tuple[int, int], cols: tuple[int, int]) -> Window:
     return Window(rows[0], cols[0], rows[1], cols[1])
 

@@ -38,7 +38,9 @@ def main(arguments: list[str], channel: Channel) -> int:
 
 def _do(options: argparse.Namespace, voice: Voice) -> Result:
     request = _request(options)
-    return find_command(request.get("command"))(request, voice)
+    command = find_command(request.get("command"))
+    scheduler = getattr(options, "scheduler", None)
+    return command(request, voice, scheduler=scheduler) if scheduler else command(request, voice)
 
 
 def _request(options: argparse.Namespace) -> Mapping[str, Any]:
@@ -57,8 +59,11 @@ def _request(options: argparse.Namespace) -> Mapping[str, Any]:
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(prog="python inference", description="The engine of Fusion Mapper.")
     commands = parser.add_subparsers(required=True, metavar="COMMAND")
+    run = _add(commands, "run", "map the layers of a job", "job")
+    # No field of a job or request: Dask exchanges pickles, which may do anything, and files are data.
+    run.add_argument("--scheduler", metavar="ADDRESS", help="compute on the workers of this Dask scheduler")
     for command in (
-        _add(commands, "run", "map the layers of a job", "job"),
+        run,
         _add(commands, "train", "train a model on layers and labels (needs torch)", "job"),
         _add(commands, "evaluate", "judge a map, or a model, by reference labels", "job"),
         _add(commands, "compare", "train and judge strategies by the number of labels (needs torch)", "job"),

@@ -42,13 +42,19 @@ def find_command(name: object, kept: Kept | None = None) -> Command:
     return COMMANDS[name]
 
 
-def run(request: Request, voice: Voice, kept: Kept | None = None) -> Result:
-    """``job`` (a path, or the job itself with its ``base`` folder) → products."""
+def run(request: Request, voice: Voice, kept: Kept | None = None, scheduler: str | None = None) -> Result:
+    """``job`` (a path, or the job itself with its ``base`` folder) → products; `scheduler` is a Dask address."""
     from .run import run_job
     from .sources.raster_env import configure
 
     configure()
-    return run_job(*_job(request), voice, kept)
+    if not scheduler:
+        return run_job(*_job(request), voice, kept)
+    from .cluster.connection import require_scheduler
+    from .cluster.execute import run_blocks_on
+
+    require_scheduler(scheduler, voice)
+    return run_job(*_job(request), voice, kept, partial(run_blocks_on, scheduler))
 
 
 def check(request: Request, voice: Voice, kept: Kept | None = None) -> Result:
@@ -190,20 +196,25 @@ def read_request(content: bytes, where: str) -> dict[str, Any]:
 
 def _job(request: Request) -> tuple[Job, Path]:
     from .job import job_from_dict, read_job
+    from .sources.raster_env import mind_the_network
 
-    job = request.get("job")
-    if isinstance(job, str):
-        return read_job(Path(job))
-    return job_from_dict(job), _path(request, "base")
+    asked = request.get("job")
+    job, base = read_job(Path(asked)) if isinstance(asked, str) else (job_from_dict(asked), _path(request, "base"))
+    mind_the_network(job.to_dict())
+    return job, base
 
 
 def _learnjob(kind: type[LearnKind], request: Request) -> tuple[LearnKind, Path]:
-    from .learnjob import learnjob_from_dict, read_learnjob
+    from .learnjob import learnjob_from_dict, read_learnjob, to_dict
+    from .sources.raster_env import mind_the_network
 
-    job = request.get("job")
-    if isinstance(job, str):
-        return read_learnjob(kind, Path(job))
-    return learnjob_from_dict(kind, job), _path(request, "base")
+    asked = request.get("job")
+    by_path = isinstance(asked, str)
+    job, base = (
+        read_learnjob(kind, Path(asked)) if by_path else (learnjob_from_dict(kind, asked), _path(request, "base"))
+    )
+    mind_the_network(to_dict(job))
+    return job, base
 
 
 def _path(request: Request, name: str) -> Path:

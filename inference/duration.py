@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import math
-import os
 import time
 from collections import Counter
 from collections.abc import Callable
@@ -13,7 +12,6 @@ import numpy as np
 
 from ..models.fields import encode
 from .cost import written_by
-from .executor import DEFAULT_WORKERS
 from .grid import Window
 from .inputs import read_block
 from .kept import Kept, Opened
@@ -21,6 +19,7 @@ from .lattice import alignment
 from .prepare import Prepared
 from .sessions import tile_shapes
 from .sources import Context
+from .workers import cores, worker_count
 
 #: Seconds a pixel to write a class raster, one float band, and polygons, on one core of 2023.
 _CLASS_SECONDS, _FLOAT_SECONDS, _VECTOR_SECONDS = 6e-8, 2e-7, 6e-7
@@ -34,7 +33,8 @@ _CELLS, _MOST_CELLS = 8, 2048
 def seconds_of(prepared: Prepared, context: Context, kept: Kept, checkpoint: Callable[[], None]) -> float:
     """Seconds from the first block to the last product; what is measured for it is `kept`.
 
-    On a CPU the model and the readers share the cores, so their times add up; on a GPU the longer one counts.
+    On a CPU every worker reads and runs the model on cores of its own, so their times add up; on a GPU, at which they
+    take turns, the longer one counts.
     `checkpoint` is called between measurements; what it raises ends them.
     """
     reading, writing = _reading_seconds(prepared, context, kept), _writing_seconds(prepared)
@@ -45,15 +45,20 @@ def seconds_of(prepared: Prepared, context: Context, kept: Kept, checkpoint: Cal
     checkpoint()
     running = _batches(prepared, opened.batch) * _batch_seconds(prepared, opened)
     shared = opened.session.info.device.startswith("CPU")
-    return (running + reading if shared else max(running, reading)) + writing
+    return (running / _at_once(prepared) + reading if shared else max(running, reading)) + writing
+
+
+def _at_once(prepared: Prepared) -> int:
+    """Blocks that make headway at the same time."""
+    return min(worker_count(prepared.job.compute), cores(), prepared.layout.count)
 
 
 def _reading_seconds(prepared: Prepared, context: Context, kept: Kept) -> float:
-    """All blocks with their halos, by as many readers as there are workers and cores for them."""
+    """All blocks with their halos; those outside an area are not read."""
     a_pixel = kept.reading(_layers_key(prepared), lambda: _measure_reading(prepared, context))
     rows, cols = _along(prepared, prepared.layout.height), _along(prepared, prepared.layout.width)
-    readers = min(prepared.job.compute.workers or DEFAULT_WORKERS, os.cpu_count() or 1, prepared.layout.count)
-    return sum(span for span, _ in rows) * sum(span for span, _ in cols) * a_pixel / readers
+    pixels = sum(span for span, _ in rows) * sum(span for span, _ in cols)
+    return _area_share(prepared, prepared.layout.side) * pixels * a_pixel / _at_once(prepared)
 
 
 def _writing_seconds(prepared: Prepared) -> float:
@@ -76,23 +81,23 @@ def _batches(prepared: Prepared, batch: int) -> float:
     """Batches that all blocks need; tiles outside an area are left out."""
     rows = Counter(tiles for _, tiles in _along(prepared, prepared.layout.height))
     cols = Counter(tiles for _, tiles in _along(prepared, prepared.layout.width))
-    return _area_share(prepared) * sum(
+    return _area_share(prepared, prepared.lattice.step) * sum(
         n * m * math.ceil(high * wide / batch) for high, n in rows.items() for wide, m in cols.items()
     )
 
 
-def _area_share(prepared: Prepared) -> float:
-    """Share of the tiles in which the area has a pixel, looked at on a coarser grid."""
+def _area_share(prepared: Prepared, step: int) -> float:
+    """Share of the squares of `step` pixels in which the area has a pixel, looked at on a coarser grid."""
     if prepared.area is None:
         return 1.0
-    grid, step = prepared.grid, prepared.lattice.step
+    grid = prepared.grid
     ratio = max(step // _CELLS, math.ceil(max(grid.width, grid.height) / _MOST_CELLS), 1)
     coarse = grid.coarser(ratio)
     inside = prepared.area.read(coarse, coarse.whole)
     side = max(step // ratio, 1)
     padded = np.pad(inside, [(0, -size % side) for size in inside.shape])
     tiles = padded.reshape(padded.shape[0] // side, side, padded.shape[1] // side, side).any(axis=(1, 3))
-    # An area smaller than a cell is still one tile.
+    # An area smaller than a cell is still one square.
     return float(max(tiles.mean(), 1 / tiles.size))
 
 
@@ -107,9 +112,8 @@ def _batch_seconds(prepared: Prepared, opened: Opened) -> float:
 
 
 def _measure_reading(prepared: Prepared, context: Context) -> float:
-    """Seconds a pixel to read as much as a block needs, or a good part of it, in the middle of the grid."""
-    side = min(_SIDE, max(span for span, _ in _along(prepared, prepared.layout.height)))
-    window = _middle(prepared, side)
+    """Seconds a pixel to read the middle of the grid."""
+    window = _middle(prepared, _SIDE)
     # Opened anew: whoever has looked at these layers before has left pixels in their caches.
     sources = prepared.open_sources(context)
     try:

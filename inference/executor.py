@@ -3,39 +3,41 @@
 from __future__ import annotations
 
 import math
-import queue
 import threading
-import time
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from functools import partial
+from typing import Any
 
 from .blocks import compute_block
 from .blockstore import BlockStore
 from .errors import Cancelled
-from .events import Progress
 from .lattice import BlockLayout
 from .pictures import Pictures, make_pictures
 from .prepare import Prepared
+from .progress import BlockProgress
 from .sessions import Session
+from .sharing import SharedWork
 from .sources import Context
 from .voice import Voice
-
-#: While one worker reads, another runs the model.
-DEFAULT_WORKERS = 2
-#: Seconds between two progress events.
-PROGRESS_EVERY = 0.25
-STAGE = "mapping"
+from .workers import worker_count
 
 
 @dataclass(frozen=True)
 class BlockRun:
-    """Everything that a worker needs to compute blocks."""
+    """Everything that is needed to compute blocks."""
 
     prepared: Prepared
     context: Context
     store: BlockStore
     session: Session | None
     batch: int
+    plan: Mapping[str, Any]
+    """The plan as it stands in the run folder, which workers elsewhere have to obey."""
+
+
+#: Computes every block of a run that is not yet kept: here (`run_blocks`), or on a cluster.
+Executor = Callable[[BlockRun, Voice], None]
 
 
 def run_blocks(run: BlockRun, voice: Voice) -> None:
@@ -46,14 +48,13 @@ def run_blocks(run: BlockRun, voice: Voice) -> None:
         Exception: the first error of any worker, as it was raised there.
     """
     pending = run.store.missing()
-    work: queue.SimpleQueue[int] = queue.SimpleQueue()
-    for index in in_order(pending, run.prepared.layout, run.prepared.job.pictures == "preview"):
-        work.put(index)
+    from_centre = run.prepared.job.pictures == "preview"
+    count = min(worker_count(run.prepared.job.compute), max(len(pending), 1))
+    work = SharedWork(in_order(pending, run.prepared.layout, from_centre), count, strictly=from_centre)
     pictures = make_pictures(run.prepared, run.store, voice)
-    state = _State(run.prepared, pending, voice)
-    count = min(run.prepared.job.compute.workers or DEFAULT_WORKERS, max(len(pending), 1))
+    state = _State(BlockProgress(run.prepared.layout, pending, voice), voice)
     workers = [
-        threading.Thread(target=_work, args=(run, work, state, pictures), name=f"block-worker-{i}", daemon=True)
+        threading.Thread(target=_work, args=(run, i, work, state, pictures), name=f"block-worker-{i}", daemon=True)
         for i in range(count)
     ]
     for worker in workers:
@@ -91,20 +92,17 @@ def _show_kept(pictures: Pictures, kept: list[int], state: _State) -> None:
         state.fail(problem)
 
 
-def _work(run: BlockRun, work: queue.SimpleQueue[int], state: _State, pictures: Pictures | None) -> None:
+def _work(run: BlockRun, worker: int, work: SharedWork, state: _State, pictures: Pictures | None) -> None:
     try:
-        _work_off(run, work, state, pictures)
-    except queue.Empty:
-        return
+        _work_off(run, worker, work, state, pictures)
     except BaseException as problem:  # noqa: BLE001 - handed to the main thread, which raises it
         state.fail(problem)
 
 
-def _work_off(run: BlockRun, work: queue.SimpleQueue[int], state: _State, pictures: Pictures | None) -> None:
+def _work_off(run: BlockRun, worker: int, work: SharedWork, state: _State, pictures: Pictures | None) -> None:
     sources = run.prepared.open_sources(run.context)
     try:
-        while not state.stopped():
-            index = work.get_nowait()
+        while not state.stopped() and (index := work.take(worker)) is not None:
             checkpoint = partial(state.checkpoint, index)
             result = compute_block(run.prepared, index, sources, run.session, run.batch, checkpoint)
             run.store.write(index, result)
@@ -119,17 +117,11 @@ def _work_off(run: BlockRun, work: queue.SimpleQueue[int], state: _State, pictur
 class _State:
     """What the workers share: progress, the first error, and whether to stop."""
 
-    def __init__(self, prepared: Prepared, pending: list[int], voice: Voice) -> None:
+    def __init__(self, progress: BlockProgress, voice: Voice) -> None:
         self.problem: BaseException | None = None
-        self._layout = prepared.layout
+        self._progress = progress
         self._voice = voice
         self._lock = threading.Lock()
-        self._total = prepared.grid.width * prepared.grid.height
-        self._kept = self._total - sum(self._pixels(index) for index in pending)
-        self._shares: dict[int, float] = {}
-        self._began = time.monotonic()
-        self._said = 0.0
-        voice.say(Progress(self._kept, self._total, STAGE))
 
     def stopped(self) -> bool:
         return self.problem is not None or self._voice.cancelled()
@@ -140,22 +132,9 @@ class _State:
                 self.problem = problem
 
     def checkpoint(self, index: int, share: float) -> None:
-        """Count a block's share as done, and tell it now and then; raises Cancelled when the run has to stop."""
+        """Count a block's share as done; raises Cancelled when the run has to stop."""
         if share < 1:
             self._voice.checkpoint()
             if self.problem is not None:
                 raise Cancelled("Another worker has failed.")
-        with self._lock:
-            self._shares[index] = share * self._pixels(index)
-            fresh = int(sum(self._shares.values()))
-            now = time.monotonic()
-            if now - self._said < PROGRESS_EVERY and self._kept + fresh < self._total:
-                return
-            self._said = now
-            rate = fresh / max(now - self._began, 1e-9)
-            remaining = (self._total - self._kept - fresh) / rate if rate else None
-            self._voice.say(Progress(self._kept + fresh, self._total, STAGE, rate, remaining))
-
-    def _pixels(self, index: int) -> int:
-        window = self._layout.window(index)
-        return window.height * window.width
+        self._progress.count(index, share)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass, replace
-from functools import cached_property
+from functools import cached_property, lru_cache
 from typing import NamedTuple
 
 import numpy as np
@@ -140,11 +140,17 @@ def on_the_map(crs: CRS) -> bool:
 def way_between(source: CRS, target: CRS) -> Transformer:
     """Coordinates of one CRS in another, x before y; raises RequestError where PROJ knows no way."""
     try:
-        return Transformer.from_crs(source, target, always_xy=True)
+        return _found_way(source, target)
     except ProjError:
         raise RequestError(
             f"There is no way from the CRS '{source.name}' to '{target.name}'; check the layers' and the grid's."
         ) from None
+
+
+@lru_cache(maxsize=64)
+def _found_way(source: CRS, target: CRS) -> Transformer:
+    """Looking a way up takes milliseconds; what is found serves every thread."""
+    return Transformer.from_crs(source, target, always_xy=True)
 
 
 def to_lonlat(crs: CRS, x: float, y: float) -> tuple[float, float]:

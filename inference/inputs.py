@@ -47,8 +47,9 @@ class BlockInputs:
             if slot.layout == "vector":
                 continue
             target = feed[slot.input] if slot.layout == "NCHW" else feed[slot.input][:, :, slot.time]
+            patch = self.patches[slot.name]
             for place, tile in enumerate(tiles):
-                _lay(slot, self._cut(slot, tile, size), target[place])
+                _lay(slot, self._cut(slot, tile, size), patch is not None and patch.whole, target[place])
         return feed
 
     def _cut(self, slot: Slot, tile: tuple[int, int], size: int) -> tuple[np.ndarray, np.ndarray] | None:
@@ -148,8 +149,11 @@ def _read_slot(slot: Slot, source: Source | None, grid: Grid, region: Window) ->
     return Patch(patch.data[(slice(None), *index)], patch.valid[index], window, own)
 
 
-def _lay(slot: Slot, cut: tuple[np.ndarray, np.ndarray] | None, target: np.ndarray) -> None:
-    """Write the slot's scaled channels, and its mask channel, into its share of a tile (C×h×w)."""
+def _lay(slot: Slot, cut: tuple[np.ndarray, np.ndarray] | None, whole: bool, target: np.ndarray) -> None:
+    """Write the slot's scaled channels, and its mask channel, into its share of a tile (C×h×w).
+
+    `cut` holds values and validity; `whole` says that all is valid.
+    """
     count = len(slot.channels)
     share = target[slot.offset : slot.offset + count]
     if cut is None:
@@ -157,7 +161,7 @@ def _lay(slot: Slot, cut: tuple[np.ndarray, np.ndarray] | None, target: np.ndarr
         return
     values, valid = cut
     scale(slot, values, share)
-    if not valid.all():
+    if not whole:
         share[:, ~valid] = slot.fill
     if slot.missing == "mask_channel":
         target[slot.offset + count] = valid

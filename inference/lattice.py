@@ -18,6 +18,12 @@ from .job import Compute
 
 #: Share of a tile that neighbours share where the card gives no finite receptive radius and no overlap.
 DEFAULT_OVERLAP = 0.25
+#: Blocks along the longer side of a grid that would do with fewer, and pixels of a block that are worth a file.
+_ACROSS, _LEAST = 6, 256
+#: A tile of so many margins keeps three quarters of its pixels; activations take the room of a larger one.
+_ROOMY, _ROOMY_MOST = 8, 1024
+#: Bytes a pixel that the activations of the workers' tiles may come to, as a share of the ceiling.
+_ACTIVATIONS = 2048
 
 
 @dataclass(frozen=True)
@@ -115,8 +121,19 @@ def _tile_size(card: Card, compute: Compute, unit: int, lead: int, edge: int) ->
         return card.tiling.size
     if compute.tile is not None:
         return _up(compute.tile, unit)
-    # A default tile keeps at least half of its side after cropping.
-    return _up(max(card.tiling.size, 2 * (lead + edge)), unit)
+    # A default tile keeps at least half of its side after cropping, and more where nothing is lost by a larger one:
+    # with a known receptive radius the map is the same, and less is computed twice.
+    wanted = max(card.tiling.size, 2 * (lead + edge))
+    if card.receptive_radius is not None:
+        wanted = max(wanted, min(_ROOMY * (lead + edge), _ROOMY_MOST, _affordable(compute)))
+    return _up(wanted, unit)
+
+
+def _affordable(compute: Compute) -> int:
+    """Side of a tile whose activations leave most of the job's memory to the rest."""
+    if compute.memory is None:
+        return _ROOMY_MOST
+    return int(math.sqrt(compute.memory * 2**20 / _ACTIVATIONS))
 
 
 def _too_small(size: int, least: int) -> str:
@@ -157,10 +174,12 @@ class BlockLayout:
 
 
 def make_blocks(grid: Grid, lattice: Lattice, values_per_pixel: int, memory: int, side: int | None) -> BlockLayout:
-    """Blocks whose arrays of `values_per_pixel` float32 stay within `memory` bytes; `side` overrides the size."""
-    wanted = side or int(math.sqrt(memory / (4 * values_per_pixel)))
-    aligned = max(lattice.step, _down(wanted, lattice.step))
+    """Blocks whose arrays of `values_per_pixel` float32 stay within `memory` bytes, and of which there are enough for
+    workers to end at about the same time; `side` overrides the size.
+    """
     longest = max(grid.height, grid.width)
+    wanted = side or min(int(math.sqrt(memory / (4 * values_per_pixel))), max(longest // _ACROSS, _LEAST))
+    aligned = max(lattice.step, _down(wanted, lattice.step))
     return BlockLayout(grid.height, grid.width, min(aligned, _up(longest, lattice.step)))
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import cached_property
 
 import numpy as np
 
@@ -25,3 +26,8 @@ class Patch:
     valid: np.ndarray
     window: Window
     grid: Grid
+
+    @cached_property
+    def whole(self) -> bool:
+        """Whether every pixel has a value."""
+        return bool(self.valid.all())

@@ -6,6 +6,7 @@ import hashlib
 import json
 from collections.abc import Mapping
 from dataclasses import asdict
+from importlib import import_module
 from pathlib import Path
 from typing import Any
 
@@ -36,7 +37,7 @@ def make_plan(
     return {
         "schema": SCHEMA,
         "engine": ENGINE_VERSION,
-        "libraries": library_versions(),
+        "libraries": {**library_versions(), **_runtime(session)},
         "model": prepared.model.sha256 if prepared.model else None,
         "slots": encode(prepared.card.slots) if prepared.model is None else None,
         "session": {"backend": session.backend, "precision": session.precision, "device": session.device}
@@ -66,6 +67,11 @@ def library_versions() -> dict[str, str]:
         "numpy": np.__version__,
         "scipy": scipy.__version__,
     }
+
+
+def _runtime(session: SessionInfo | None) -> dict[str, str]:
+    """The version of the library that runs the model."""
+    return {session.backend: str(import_module(session.backend).__version__)} if session else {}
 
 
 def adopt_plan(folder: Path, plan: Mapping[str, Any]) -> str:

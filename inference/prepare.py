@@ -21,6 +21,7 @@ from .rungrid import build_grid
 from .sinks.encode import products_of
 from .sources import Context, Source, open_source
 from .sources.raster_grid import native_grid
+from .workers import MOST_WORKERS
 
 #: Bytes that the arrays of one block may take for each worker, unless the job sets a ceiling.
 BLOCK_BYTES = 192 * 2**20
@@ -180,5 +181,6 @@ def _check_batch(card: Card, job: Job, tile: int) -> None:
 def _block_bytes(job: Job) -> int:
     if job.compute.memory is None:
         return BLOCK_BYTES
-    # A quarter of the ceiling for each worker's arrays leaves room for the model, GDAL's cache and the sinks.
-    return max(job.compute.memory * 2**20 // (4 * (job.compute.workers or 2)), 2**22)
+    # A quarter of the ceiling for the workers' arrays leaves room for the model, GDAL's cache and the sinks. It does
+    # not depend on the machine's cores, since a run must go on with its blocks wherever it is resumed.
+    return max(job.compute.memory * 2**20 // (4 * (job.compute.workers or MOST_WORKERS)), 2**22)

@@ -10,7 +10,9 @@ from . import events
 from .alone import alone_in
 from .assemble import Assembler
 from .blockstore import BlockStore
-from .executor import BlockRun, run_blocks
+from .changes import refuse_changes, stamp
+from .choice import open_chosen
+from .executor import BlockRun, Executor, run_blocks
 from .job import Job
 from .kept import Kept
 from .plan import adopt_plan, library_versions, make_plan
@@ -18,14 +20,19 @@ from .prepare import Prepared, prepare
 from .recording import Survey, survey, write_record
 from .sessions import Session, SessionInfo
 from .sinks.provenance import output_settings, product_tags
+from .sinks.staging import sweep
 from .sources import Context
 from .tally import doubts, seams
 from .version import ENGINE_VERSION
 from .voice import Voice, Warnings
 
 
-def run_job(job: Job, base: Path, voice: Voice, kept: Kept | None = None) -> events.Result:
+def run_job(
+    job: Job, base: Path, voice: Voice, kept: Kept | None = None, execute: Executor = run_blocks
+) -> events.Result:
     """Run a job from its layers to its products, with the models and sessions that `kept` holds from earlier ones.
+
+    `execute` computes the blocks; everything before and after them happens here.
 
     Raises:
         RequestError: when the job cannot be done as it is asked for.
@@ -36,24 +43,29 @@ def run_job(job: Job, base: Path, voice: Voice, kept: Kept | None = None) -> eve
     kept = kept or Kept()
     prepared = prepare(job, base, warnings.tell, kept)
     with alone_in(prepared.folder, warnings.tell):
-        return _run(prepared, kept, voice, warnings, began)
+        return _run(prepared, kept, voice, warnings, began, execute)
 
 
-def _run(prepared: Prepared, kept: Kept, voice: Voice, warnings: Warnings, began: float) -> events.Result:
+def _run(
+    prepared: Prepared, kept: Kept, voice: Voice, warnings: Warnings, began: float, execute: Executor
+) -> events.Result:
     for sentence in prepared.warnings:
         warnings.tell(sentence)
     context = Context(prepared.base, prepared.folder, warnings.tell)
+    before = stamp(prepared)
     found = _survey(prepared, context)
-    session, batch = _session(prepared, kept)
-    if session and session.info.reason and prepared.job.compute.device != "auto":
-        warnings.tell(session.info.reason)
+    opened, unlike = open_chosen(prepared, kept, context, voice.checkpoint)
+    session, batch = (opened.session, opened.batch) if opened else (None, 1)
+    if unlike:
+        warnings.tell(unlike)
     voice.say(_started(session.info if session else None))
     plan = make_plan(prepared, session.info if session else None, batch, found.fingerprints)
     told = adopt_plan(prepared.folder, plan)
     if told:
         warnings.tell(told)
     store = BlockStore(prepared.folder, prepared.layout)
-    run_blocks(BlockRun(prepared, context, store, session, batch), voice)
+    execute(BlockRun(prepared, context, store, session, batch, plan), voice)
+    refuse_changes(prepared, context, before, found.fingerprints)
     for sentence in [*doubts(prepared, store.total("counts")), *(seams(prepared, store.total) if session else ())]:
         warnings.tell(sentence)
     not_finite = int(store.total("not_finite"))
@@ -65,15 +77,9 @@ def _run(prepared: Prepared, kept: Kept, voice: Voice, warnings: Warnings, began
     info, seconds = session.info if session else None, time.monotonic() - began
     write_record(prepared, info, found, settings, products, areas, warnings.told, seconds)
     store.clear(pictures=prepared.job.pictures != "preview")
+    sweep(prepared.folder)
     report = {"warnings": warnings.told, "attribution": found.attribution}
     return events.Result({name: str(path) for name, path in products.items()}, report)
-
-
-def _session(prepared: Prepared, kept: Kept) -> tuple[Session | None, int]:
-    if not prepared.runs_model or prepared.model is None:
-        return None, 1
-    opened = kept.opened(prepared.model, prepared.job.compute, prepared.lattice.size)
-    return opened.session, opened.batch
 
 
 def _started(info: SessionInfo | None) -> events.Started:

@@ -10,17 +10,13 @@ import json
 from collections.abc import Mapping
 from functools import cache
 from pathlib import Path
-from typing import Any
-
-from jsonschema import Draft7Validator
-from jsonschema.exceptions import best_match
-from pydantic import ValidationError
-from pystac.validation.local_validator import get_local_schema_cache
-from referencing import Registry, Resource
-from referencing.jsonschema import DRAFT7
-from stac_model.schema import MLModelProperties
+from typing import TYPE_CHECKING, Any
 
 from .errors import CardError
+
+# What checks items takes a quarter of a second to load, and whoever reads a card of our own needs none of it.
+if TYPE_CHECKING:
+    from jsonschema import Draft7Validator
 
 _SCHEMAS = Path(__file__).with_name("schemas")
 #: Names under which MLM items hold an output's classes; stac-model reads all three.
@@ -34,6 +30,8 @@ def validate_item(item: Mapping[str, Any], where: str = "item") -> None:
     Raises:
         CardError: names the first field that does not conform.
     """
+    from jsonschema.exceptions import best_match
+
     for validator in _validators():
         fault = best_match(validator.iter_errors(item))
         if fault is not None:
@@ -44,6 +42,9 @@ def validate_item(item: Mapping[str, Any], where: str = "item") -> None:
 
 def check_properties(properties: Mapping[str, Any], where: str) -> None:
     """Check the ``mlm:`` properties of anybody's item by ``stac-model``'s types; raises CardError naming the field."""
+    from pydantic import ValidationError
+    from stac_model.schema import MLModelProperties
+
     mlm = {key: value for key, value in properties.items() if str(key).startswith("mlm:")}
     if isinstance(mlm.get("mlm:output"), list):
         mlm["mlm:output"] = [_without_classes(output) for output in mlm["mlm:output"]]
@@ -64,6 +65,11 @@ def _without_classes(output: object) -> object:
 
 @cache
 def _validators() -> tuple[Draft7Validator, ...]:
+    from jsonschema import Draft7Validator
+    from pystac.validation.local_validator import get_local_schema_cache
+    from referencing import Registry, Resource
+    from referencing.jsonschema import DRAFT7
+
     mlm = json.loads((_SCHEMAS / "mlm-1.5.2.json").read_text(encoding="utf-8"))
     others = json.loads((_SCHEMAS / "mlm-references.json").read_text(encoding="utf-8"))
     stac = get_local_schema_cache()

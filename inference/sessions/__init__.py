@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
+from contextlib import suppress
 from dataclasses import dataclass, replace
+from importlib import metadata
+from importlib.util import find_spec
 from pathlib import Path
 from typing import Protocol
 
@@ -31,14 +34,16 @@ class SessionInfo:
 
 
 class Session(Protocol):
-    """A loaded model. `run` may be called from several threads; they take turns, since one run uses the whole device
-    and two at once would hold the network's activations twice.
+    """A loaded model. `run` may be called from several threads: on a CPU as many run at once as there are workers
+    (`workers.threads_per_worker`); on a device with memory of its own they take turns.
     """
 
     info: SessionInfo
 
     def run(self, inputs: Mapping[str, np.ndarray]) -> dict[str, np.ndarray]:
-        """ONNX input name → array of the full batch in; ONNX output name → array out."""
+        """ONNX input name → array of the full batch in; ONNX output name → array out, good until the same thread runs
+        the session again.
+        """
         ...
 
 
@@ -73,6 +78,30 @@ def open_session(model: Path, card: Card, compute: Compute, batch: int, tile: in
             session.info = replace(session.info, reason=" ".join([session.info.reason, *reasons]).strip())
         return session
     raise RequestError(f"The model {model.name} cannot be loaded. {' '.join(reasons)}")
+
+
+def present(device: str) -> list[str]:
+    """Devices, by the names of `Compute.device`, that are installed and that `device` leaves open."""
+    from .onnx_runtime import PROVIDERS
+
+    names = [name for name, _ in _candidates(device)]
+    try:
+        import onnxruntime
+
+        able = onnxruntime.get_available_providers()
+    except ImportError:
+        able = []
+    found = {"onnxruntime-cpu": "CPUExecutionProvider" in able, "openvino": find_spec("openvino") is not None}
+    return [name for name in names if found.get(name, PROVIDERS.get(name) in able)]
+
+
+def runtime_versions() -> dict[str, str]:
+    """Versions of what runs models, by package."""
+    versions = {}
+    for package in ("onnxruntime", "onnxruntime-gpu", "onnxruntime-directml", "openvino"):
+        with suppress(metadata.PackageNotFoundError):
+            versions[package] = metadata.version(package)
+    return versions
 
 
 class BackendError(Exception):

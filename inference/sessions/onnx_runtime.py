@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import threading
 from collections.abc import Mapping
 from pathlib import Path
@@ -11,6 +10,7 @@ from typing import Any
 import numpy as np
 
 from ..job import Compute
+from ..workers import threads_per_worker, worker_count
 from . import BackendError, SessionInfo, Shapes
 
 PROVIDERS = {
@@ -35,9 +35,9 @@ _DTYPES = {
 class OnnxRuntimeSession:
     """One ONNX Runtime session."""
 
-    def __init__(self, session: Any, info: SessionInfo) -> None:
+    def __init__(self, session: Any, info: SessionInfo, at_once: int) -> None:
         self._session = session
-        self._turn = threading.Lock()
+        self._turn = threading.BoundedSemaphore(at_once)
         self._types = {item.name: _dtype(item.type, item.name) for item in session.get_inputs()}
         self._outputs = [item.name for item in session.get_outputs()]
         self.info = info
@@ -74,7 +74,7 @@ def open_on(device: str, model: Path, shapes: Shapes, compute: Compute) -> OnnxR
         onnxruntime.preload_dlls()
     options = onnxruntime.SessionOptions()
     options.log_severity_level = 3
-    options.intra_op_num_threads = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else 0
+    options.intra_op_num_threads = threads_per_worker(compute)
     try:
         # Without `enable_fallback=0` a failure is printed and another provider silently taken.
         session = onnxruntime.InferenceSession(str(model), options, _chain(device, compute), enable_fallback=0)
@@ -84,7 +84,8 @@ def open_on(device: str, model: Path, shapes: Shapes, compute: Compute) -> OnnxR
     if provider not in live:
         raise BackendError(f"{provider} did not load; the session runs on {', '.join(live)}.")
     precision, reason = _precision(device, compute)
-    return OnnxRuntimeSession(session, SessionInfo("onnxruntime", device.upper(), precision, reason))
+    at_once = worker_count(compute) if device == "cpu" else 1
+    return OnnxRuntimeSession(session, SessionInfo("onnxruntime", device.upper(), precision, reason), at_once)
 
 
 def _chain(device: str, compute: Compute) -> list[Any]:

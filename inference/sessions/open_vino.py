@@ -10,16 +10,17 @@ from typing import Any
 import numpy as np
 
 from ..job import Compute
+from ..workers import cores, worker_count
 from . import BackendError, SessionInfo, Shapes
 from .onnx_runtime import cast
 
 
 class OpenVinoSession:
-    """One compiled model with one infer request."""
+    """One compiled model with an infer request for each thread that asks."""
 
     def __init__(self, compiled: Any, info: SessionInfo, shapes: Shapes) -> None:
-        self._request = compiled.create_infer_request()
-        self._turn = threading.Lock()
+        self._compiled = compiled
+        self._own = threading.local()
         # An input or output may go by several names in OpenVINO (an input that is cast at once, by the cast's as well);
         # the card knows it by one of them.
         self._types = {_known(port, shapes): port.element_type.to_dtype().type for port in compiled.inputs}
@@ -28,9 +29,10 @@ class OpenVinoSession:
 
     def run(self, inputs: Mapping[str, np.ndarray]) -> dict[str, np.ndarray]:
         feed = {name: cast(inputs[name], kind) for name, kind in self._types.items()}
-        with self._turn:
-            self._request.infer(feed, share_inputs=True)
-            return {name: np.array(self._request.get_tensor(name).data) for name in self._outputs}
+        if not hasattr(self._own, "request"):
+            self._own.request = self._compiled.create_infer_request()
+        self._own.request.infer(feed, share_inputs=True)
+        return {name: self._own.request.get_tensor(name).data for name in self._outputs}
 
 
 def open_on_cpu(model: Path, shapes: Shapes, compute: Compute) -> OpenVinoSession:
@@ -44,11 +46,12 @@ def open_on_cpu(model: Path, shapes: Shapes, compute: Compute) -> OpenVinoSessio
     try:
         import openvino
         import openvino.properties.hint as hints
+        import openvino.properties.streams
     except ImportError as problem:
         raise BackendError(f"OpenVINO is not installed ({problem}).") from None
     kinds = {"f32": openvino.Type.f32, "f16": openvino.Type.f16, "bf16": openvino.Type.bf16}
     asked = "f32" if compute.precision == "auto" else compute.precision
-    core = openvino.Core()
+    core, at_once = openvino.Core(), worker_count(compute)
     try:
         network = core.read_model(str(model))
         network.reshape(
@@ -56,7 +59,9 @@ def open_on_cpu(model: Path, shapes: Shapes, compute: Compute) -> OpenVinoSessio
         )
         config = {
             hints.inference_precision: kinds[asked],
-            hints.performance_mode: hints.PerformanceMode.LATENCY,
+            hints.performance_mode: hints.PerformanceMode.THROUGHPUT,
+            openvino.properties.streams.num: min(at_once, cores()),
+            openvino.properties.inference_num_threads: cores(),
         }
         compiled = core.compile_model(network, "CPU", config)
     except RuntimeError as problem:
@@ -65,6 +70,16 @@ def open_on_cpu(model: Path, shapes: Shapes, compute: Compute) -> OpenVinoSessio
     reason = "" if live == asked else f"OpenVINO runs in {live} here, not in {asked}."
     name = core.get_property("CPU", "FULL_DEVICE_NAME").strip()
     return OpenVinoSession(compiled, SessionInfo("openvino", f"CPU ({name})", live, reason), shapes)
+
+
+def reduced_precisions() -> list[str]:
+    """Precisions below 32 bits in which this processor computes by itself, in OpenVINO's own words."""
+    try:
+        import openvino
+    except ImportError:
+        return []
+    able = openvino.Core().get_property("CPU", "OPTIMIZATION_CAPABILITIES")
+    return [name for word, name in (("BF16", "bf16"), ("FP16", "f16")) if word in able]
 
 
 def _known(port: Any, shapes: Shapes) -> str:

@@ -10,13 +10,16 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
+from functools import partial
 from typing import NamedTuple
 
 import numpy as np
 import shapely
 
-from ..grid import Grid
-from .seams import Cell, Read, Seams, border, cells, read_cell
+from ..ahead import worked_ahead
+from ..grid import Grid, Window
+from ..workers import cores
+from .seams import Cell, Read, Seams, border, cells, labelled_cell, reach_of
 from .trace import Frame, trace
 
 #: Pixels of tolerance below which nothing is removed: the smallest triangle of pixel corners is half a pixel.
@@ -85,24 +88,32 @@ class RegionTracer:
             tolerance: of the simplification in ground metres, 0 for none (Visvalingam & Whyatt by triangle area, as
                 GEOS applies it to coverages: roughly the root of the largest area that a removed vertex spans).
         """
-        for window in cells(self._grid):
-            cell = read_cell(self._grid, self._values, window)
-            yield self._take(cell, self._trace(cell, tolerance))
-            if window.col + window.width == self._grid.width:
+        read = (
+            (window, self._values(reach_of(self._grid, window)), self._certainty(window))
+            for window in cells(self._grid)
+        )
+        for cell, batch in worked_ahead(partial(self._traced, tolerance), read, cores()):
+            yield self._take(cell, batch)
+            if cell.window.col + cell.window.width == self._grid.width:
                 yield self._release()
 
-    def _trace(self, cell: Cell, tolerance: float) -> Batch:
+    def _traced(self, tolerance: float, read: tuple[Window, np.ndarray, np.ndarray]) -> tuple[Cell, Batch]:
+        window, around, certainty = read
+        cell = labelled_cell(self._grid, window, around)
+        return cell, self._trace(cell, certainty, tolerance)
+
+    def _trace(self, cell: Cell, certainty: np.ndarray, tolerance: float) -> Batch:
         blank = {side: np.zeros_like(border(cell.labels, side)) for side in Frame._fields}
         frame = Frame(**{side: blank[side] if other is None else other for side, other in cell.beyond.items()})
         polygons = _simplified(trace(cell.labels, frame), tolerance, self._grid)
         corner = np.array([cell.window.col, cell.window.row])
         rows, cols = np.divmod(cell.first, cell.window.width)
-        labels, certainty = cell.labels.ravel(), self._certainty(cell.window).ravel()
+        labels = cell.labels.ravel()
         return Batch(
             shapely.transform(polygons, lambda points: points + corner),
             cell.values.ravel()[cell.first],
             np.bincount(labels),
-            np.bincount(labels, weights=certainty).astype(np.int64),
+            np.bincount(labels, weights=certainty.ravel()).astype(np.int64),
             (rows + cell.window.row) * self._grid.width + cols + cell.window.col,
         )
 

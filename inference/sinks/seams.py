@@ -85,9 +85,17 @@ def cells(grid: Grid) -> Iterator[Window]:
 
 def read_cell(grid: Grid, values: Read, window: Window) -> Cell:
     """Read and label one cell."""
-    outer = window.grown(1).clipped(grid.height, grid.width)
-    around = values(outer)
-    rows, cols = window.within(outer)
+    return labelled_cell(grid, window, values(reach_of(grid, window)))
+
+
+def reach_of(grid: Grid, window: Window) -> Window:
+    """A cell and the pixels just outside."""
+    return window.grown(1).clipped(grid.height, grid.width)
+
+
+def labelled_cell(grid: Grid, window: Window, around: np.ndarray) -> Cell:
+    """Label the cell at `window`; `around` are the values within its reach."""
+    rows, cols = window.within(reach_of(grid, window))
     beyond = {
         "top": around[0, cols] if window.row else None,
         "bottom": around[-1, cols] if window.row + window.height < grid.height else None,

@@ -7,7 +7,7 @@ import io
 import json
 import math
 from collections import Counter
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from functools import reduce
 from operator import add
@@ -17,7 +17,9 @@ from typing import Any
 import numpy as np
 
 from ...models.card import Output
+from ..ahead import worked_ahead
 from ..grid import Grid, Window
+from ..workers import cores
 from .areas import EllipsoidAreas
 from .distribution import Distribution, distribution_of
 from .staging import staged
@@ -25,6 +27,8 @@ from .values import class_values, value_nodata
 
 #: Areas are summed as whole numbers of this share of a nominal pixel: whole numbers add up alike in any order.
 _AREA_STEPS = 2**24
+#: Classes up to which all are looked for; of more, only those that occur in a block.
+_FEW = 16
 
 
 @dataclass(frozen=True)
@@ -43,19 +47,17 @@ class SummaryPart:
 
 def summary_part(grid: Grid, areas: EllipsoidAreas, output: Output, window: Window, values: np.ndarray) -> SummaryPart:
     """Count one block of ``classes`` (or of ``regression``), h×w, that lies at `window`."""
-    position = _positions(output, values)
-    counts = max(len(output.classes), 1) + 1
     pixel_area, run = areas.pixels(window)
     whole_area = np.rint(pixel_area * (_AREA_STEPS / _nominal(grid))).astype(np.int64)
-    place = np.arange(window.height)[:, np.newaxis] * pixel_area.shape[1] + run
-    table = np.bincount((place * counts + position).ravel(), minlength=pixel_area.size * counts)
-    table = table.reshape(pixel_area.size, counts)
-    valid = values[position != counts - 1] if output.task == "pixel-regression" else values[:0]
-    return SummaryPart(
-        _counter(table.sum(axis=0)),
-        _counter((table * whole_area.reshape(-1, 1)).sum(axis=0)),
-        distribution_of(valid, output.range),
-    )
+    starts = np.flatnonzero(np.diff(run, prepend=-1))
+    pixels: Counter[int] = Counter()
+    area: Counter[int] = Counter()
+    for position, where in _where(output, values):
+        # Of every row and run of columns, in which pixels have one area.
+        found = np.add.reduceat(where.view(np.uint8), starts, axis=1, dtype=np.uint32)
+        pixels[position], area[position] = int(found.sum()), int((found * whole_area).sum())
+    valid = values[values != np.float32(value_nodata(output))] if output.task == "pixel-regression" else values[:0]
+    return SummaryPart(pixels, area, distribution_of(valid, output.range))
 
 
 def summarise(grid: Grid, output: Output, blocks: Iterable[tuple[Window, np.ndarray]]) -> dict[str, Any]:
@@ -71,7 +73,7 @@ def summarise(grid: Grid, output: Output, blocks: Iterable[tuple[Window, np.ndar
         blocks: the blocks of ``classes``, or of ``regression``, in block order.
     """
     areas = EllipsoidAreas(grid)
-    parts = (summary_part(grid, areas, output, window, values) for window, values in blocks)
+    parts = worked_ahead(lambda block: summary_part(grid, areas, output, *block), blocks, cores())
     return summary_report(grid, output, reduce(add, parts, SummaryPart()))
 
 
@@ -108,19 +110,21 @@ def summary_report(grid: Grid, output: Output, part: SummaryPart) -> dict[str, A
     return {**head, "area_ha": _hectares(grid, mapped), "classes": rows, "nodata": nodata}
 
 
-def _positions(output: Output, values: np.ndarray) -> np.ndarray:
-    """Position of each pixel's class; the number of classes (regression: 1) for nodata."""
+def _where(output: Output, values: np.ndarray) -> Iterator[tuple[int, np.ndarray]]:
+    """Each class that occurs, by position, with its pixels (h×w bool); nodata as -1; in regression all else as 0."""
     if output.task == "pixel-regression":
-        return (values == np.float32(value_nodata(output))).astype(np.int64)
-    lookup = np.full(np.iinfo(values.dtype).max + 1, len(output.classes), np.int64)
-    lookup[class_values(output)] = np.arange(len(output.classes))
-    return lookup[values]
-
-
-def _counter(counts: np.ndarray) -> Counter[int]:
-    """Python's own whole numbers, which do not overflow; the last is nodata's."""
-    *classes, nodata = counts.tolist()
-    return Counter({**dict(enumerate(classes)), -1: nodata})
+        lost = values == np.float32(value_nodata(output))
+        yield from ((-1, lost), (0, ~lost))
+        return
+    position = {value: place for place, value in enumerate(class_values(output).tolist())}
+    found = np.flatnonzero(np.bincount(values.ravel(), minlength=1)) if len(position) > _FEW else [*position, None]
+    lost = np.ones(values.shape, bool)
+    for value in found:
+        if value in position:
+            where = values == value
+            lost ^= where
+            yield position[value], where
+    yield -1, lost
 
 
 def _nominal(grid: Grid) -> float:

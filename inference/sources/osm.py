@@ -24,6 +24,9 @@ CHUNK = 512
 CACHE = 96 * 2**20
 #: GDAL's line drawing may leave the true line by a pixel.
 _SLACK = 2
+#: Side in pixels, a multiple of the chunks', of the squares for which features are read; how many are kept, and how
+#: many features a layer may have in one.
+_SHEET, _SHEETS, _MOST = 2048, 3, 20_000
 
 
 def open_osm(slot: Slot, spec: SourceSpec, grid: Grid, context: Context) -> OsmSource:
@@ -51,6 +54,7 @@ class OsmRasters:
         self._metres = max(metres_around(recipe) for recipe in recipes)
         self._pixels = max(pixels_around(recipe) for recipe in recipes)
         self._chunks: OrderedDict[tuple[int, int], np.ndarray] = OrderedDict()
+        self._sheets: OrderedDict[tuple[int, int], tuple[Matches, np.ndarray] | None] = OrderedDict()
         self._survey: Survey | None = None
 
     def read(self, window: Window) -> np.ndarray:
@@ -81,16 +85,33 @@ class OsmRasters:
         return float(shapely.area(shapely.intersection(grid, covered)) / shapely.area(grid))
 
     def forget(self) -> None:
-        """Give back the memory of finished chunks."""
+        """Give back the memory of finished chunks and of what they were made from."""
         self._chunks.clear()
+        self._sheets.clear()
 
     def _burned(self, row: int, columns: list[int]) -> list[np.ndarray]:
-        """Fresh chunks of one row; their features are read at once."""
+        """Fresh chunks of one row."""
         windows = [Window(row * CHUNK, column * CHUNK, CHUNK, CHUNK) for column in columns]
-        first, last = min(columns) * CHUNK, (max(columns) + 1) * CHUNK
-        found = self.layers.read(self._reach(Window(row * CHUNK, first, CHUNK, last - first)))
-        bounds = shapely.bounds(found.shapes).reshape(-1, 4)
-        return [self._burn(found, bounds, window) for window in windows]
+        return [self._burn(*self._features(window), window) for window in windows]
+
+    def _features(self, chunk: Window) -> tuple[Matches, np.ndarray]:
+        """Features that can touch a chunk, with their bounds: those of the sheet that it lies on, or its own where the
+        sheet has too many.
+
+        Asking a layer takes longer than reading some thousand features of it, so chunks share what is read for a sheet.
+        """
+        row, col = chunk.row // _SHEET, chunk.col // _SHEET
+        if (row, col) not in self._sheets:
+            sheet = Window(row * _SHEET, col * _SHEET, _SHEET, _SHEET)
+            found = self.layers.read(self._reach(sheet), _MOST)
+            self._sheets[row, col] = None if found is None else (found, _bounds(found))
+            while len(self._sheets) > _SHEETS:
+                self._sheets.popitem(last=False)
+        shared = self._sheets[row, col]
+        if shared is not None:
+            return shared
+        found = self.layers.read(self._reach(chunk))
+        return found, _bounds(found)
 
     def _burn(self, found: Matches, bounds: np.ndarray, window: Window) -> np.ndarray:
         box = self._reach(window)
@@ -135,6 +156,10 @@ class OsmRasters:
         right = min(window.col + window.width, place.col + place.width)
         part = Window(top, left, bottom - top, right - left)
         data[(slice(None), *part.within(window))] = chunk[(slice(None), *part.within(place))]
+
+
+def _bounds(found: Matches) -> np.ndarray:
+    return shapely.bounds(found.shapes).reshape(-1, 4)
 
 
 class OsmSource:

@@ -87,9 +87,17 @@ class OsmLayers:
             return told
         return (*told, OSM_CREDIT)
 
-    def read(self, bounds: Bounds) -> Matches:
-        """Features within `bounds` (grid CRS) that any recipe wants, each read once for all of them."""
-        found = [self._match(reader.read(bounds), tags) for reader, tags in self.parts]
+    def read(self, bounds: Bounds, most: int | None = None) -> Matches | None:
+        """Features within `bounds` (grid CRS) that any recipe wants, each read once for all of them.
+
+        None where a layer has more than `most` there.
+        """
+        found = []
+        for reader, tags in self.parts:
+            features = reader.read(bounds, most)
+            if features is None:
+                return None
+            found.append(self._match(features, tags))
         rules = np.concatenate([match.rules for match in found], axis=1)
         return Matches(np.concatenate([match.shapes for match in found]), rules)
 

@@ -26,8 +26,9 @@ def open_raster(slot: Slot, spec: SourceSpec, grid: Grid, context: Context) -> R
     """Open a slot's raster files on `grid`, which is the slot's own grid.
 
     Patches hold physical values, ``((stored + spec.dn_offset) * scale + offset) * spec.dn_scale`` with the file's scale
-    and offset tags, resampled as `slot.resampling` says (of the stored type where nothing had to be done); valid is a pixel where every chosen band has a value. The
-    slots `dem` and `prior` take one band, all others one for each channel.
+    and offset tags, resampled as `slot.resampling` says (of the stored type where nothing had to be done); valid is a
+    pixel where every chosen band has a value. The slots `dem` and `prior` take one band, all others one
+    for each channel.
 
     Raises:
         SourceError: names the file and what to do about it.

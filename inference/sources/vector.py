@@ -100,13 +100,14 @@ class VectorReader:
         """The layer's extent in the grid's CRS, or None where it is unknown or empty."""
         return self.placement.extent(self.file.bounds) if self.file.bounds else None
 
-    def read(self, bounds: Bounds) -> Features:
-        """Features that meet `bounds` (xmin, ymin, xmax, ymax in the grid's CRS).
+    def read(self, bounds: Bounds, most: int | None = None) -> Features | None:
+        """Features that meet `bounds` (xmin, ymin, xmax, ymax in the grid's CRS); None where they are more than `most`.
 
         Raises:
             SourceError: names the file and what GDAL says of it.
         """
-        return _join([self.features(rows) for rows in self._rows_of(bounds)], self._columns)
+        parts = self._rows_of(bounds, most)
+        return None if parts is None else _join([self.features(rows) for rows in parts], self._columns)
 
     def features(self, rows: Rows) -> Features:
         """Rows as usable geometries in the grid's CRS; collections are taken apart."""
@@ -135,10 +136,12 @@ class VectorReader:
                 else:
                     yield rows.take(_first_met(rows, part, seen))
 
-    def _rows_of(self, bounds: Bounds) -> list[Rows]:
+    def _rows_of(self, bounds: Bounds, most: int | None) -> list[Rows] | None:
         parts, seen = [], {}
         for box, shift in self.placement.boxes(bounds):
-            rows = self._query(box, shift, None)
+            rows = self._query(box, shift, None if most is None else most + 1)
+            if most is not None and len(rows.ids) > most:
+                return None
             before = seen.get(shift)
             parts.append(rows if before is None else rows.take(~np.isin(rows.ids, before)))
             seen[shift] = rows.ids if before is None else np.union1d(before, rows.ids)

@@ -1,0 +1,246 @@
+"""A short trial of the backends and precisions that are present, on tiles of the map itself.
+
+Its verdict is remembered for the model and the machine, so the next run of the model starts at once.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+import time
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import asdict, dataclass, replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from ..models.card import Output
+from ..models.files import write_atomically
+from .activation import highest, probabilities
+from .ahead import worked_ahead
+from .blocks import tile_feed
+from .prepare import Prepared
+from .sessions import open_session, present, runtime_versions
+from .sources import Context
+from .workers import cores, worker_count
+
+#: Pixels of tiles that a run has to compute for a trial to be worth its few seconds.
+WORTH = 24e6
+#: Tiles that are tried, spread over the map.
+TRIED = 4
+#: Share of pixels whose class has to stay under reduced precision ...
+SAME_CLASSES = 0.9990
+#: ... or whose value may change by no more than this share of the spread of all values.
+SAME_VALUE = 0.005
+#: How much faster reduced precision has to be to be worth any difference.
+WORTH_REDUCING = 1.2
+#: Names a folder other than the user's own for what is remembered.
+VARIABLE = "FUSION_MAPPER_CACHE"
+_KEPT = 200
+
+
+@dataclass(frozen=True)
+class Verdict:
+    """What to run on, and why, in a sentence for the run's log."""
+
+    device: str
+    precision: str
+    reason: str = ""
+
+
+def is_open(prepared: Prepared) -> bool:
+    """Whether the job leaves open what its model runs on."""
+    compute = prepared.job.compute
+    return prepared.model is not None and compute.device in ("auto", "cpu") and compute.precision == "auto"
+
+
+def choose(prepared: Prepared, context: Context, checkpoint: Callable[[], None]) -> Verdict | None:
+    """The fastest way to run the job's model here, remembered or tried; None where nothing is left to choose, or the
+    map is too small for a trial to be worth its time. `checkpoint` is called between attempts.
+
+    Precisions below 32 bits are tried only where the job leaves both device and precision open, and taken only where
+    they keep `SAME_CLASSES` of the classes (regression: of the values, within `SAME_VALUE` of their spread).
+    """
+    batch = prepared.card.tiling.batch or prepared.job.compute.batch or 1
+    memory = _Memory(_key(prepared, batch))
+    known = memory.verdict()
+    tiles = _places(prepared)
+    if known is not None or len(tiles) * prepared.lattice.size**2 < WORTH:
+        return known
+    feeds = _feeds(prepared, context, tiles[:: max(len(tiles) // TRIED, 1)][:TRIED], batch)
+    verdict = _tried(prepared, feeds, batch, checkpoint)
+    if verdict is not None:
+        memory.keep(verdict)
+    return verdict
+
+
+def _feeds(
+    prepared: Prepared, context: Context, tiles: Sequence[tuple[int, int]], batch: int
+) -> list[dict[str, np.ndarray]]:
+    sources = prepared.open_sources(context)
+    try:
+        return [tile_feed(prepared, tile, sources, batch) for tile in tiles]
+    finally:
+        for source in sources.values():
+            source.close()
+
+
+def _places(prepared: Prepared) -> list[tuple[int, int]]:
+    """Origins of all tiles of the map."""
+    lattice, grid = prepared.lattice, prepared.grid
+    rows, cols = range(lattice.count(grid.height)), range(lattice.count(grid.width))
+    return [(lattice.origin(i), lattice.origin(j)) for i in rows for j in cols]
+
+
+@dataclass(frozen=True)
+class _Attempt:
+    device: str
+    precision: str
+    seconds: float
+    answers: list[dict[str, np.ndarray]]
+
+
+def _tried(
+    prepared: Prepared, feeds: Sequence[Mapping[str, np.ndarray]], batch: int, checkpoint: Callable[[], None]
+) -> Verdict | None:
+    full = []
+    for device in present(prepared.job.compute.device):
+        checkpoint()
+        attempt = _attempt(prepared, device, "f32", feeds, batch)
+        full += [attempt] if attempt else []
+    if not full:
+        return None
+    best = min(full, key=lambda attempt: attempt.seconds)
+    others = [attempt for attempt in full if attempt is not best]
+    said = [f"{best.device} took {_ms(best, feeds)} ms a tile"]
+    said += [f"{other.device} {_ms(other, feeds)} ms" for other in others]
+    verdict = Verdict(best.device, "f32", f"Chosen by a trial on {len(feeds)} tiles: {', '.join(said)}.")
+    for device, precision in _reduced(prepared.job.compute.device):
+        checkpoint()
+        attempt = _attempt(prepared, device, precision, feeds, batch)
+        if attempt is None or attempt.seconds * WORTH_REDUCING > best.seconds:
+            continue
+        kept = min(
+            _kept(output, one[output.name][0], other[output.name][0])
+            for output in prepared.card.outputs
+            for one, other in zip(best.answers, attempt.answers, strict=True)
+        )
+        text = f"{device} in {precision} took {_ms(attempt, feeds)} ms and keeps {kept:.2%} of the answers"
+        if kept >= SAME_CLASSES:
+            return Verdict(device, precision, f"{verdict.reason[:-1]}; {text}.")
+        verdict = replace(verdict, reason=f"{verdict.reason[:-1]}; {text}, which is too few.")
+    return verdict
+
+
+def _ms(attempt: _Attempt, feeds: Sequence[object]) -> int:
+    return round(attempt.seconds / len(feeds) * 1000)
+
+
+def _reduced(device: str) -> list[tuple[str, str]]:
+    from .sessions.open_vino import reduced_precisions
+
+    gpu = [("tensorrt", "f16")] if device == "auto" and "tensorrt" in present(device) else []
+    return [*gpu, *(("openvino", precision) for precision in reduced_precisions())]
+
+
+def _attempt(
+    prepared: Prepared, device: str, precision: str, feeds: Sequence[Mapping[str, np.ndarray]], batch: int
+) -> _Attempt | None:
+    """Every tile once on that device, as many at once as there are workers; None where it does not run there."""
+    compute = replace(prepared.job.compute, device=device, precision=precision)
+    session = open_session(prepared.model.path, prepared.card, compute, batch, prepared.lattice.size)
+    if session.info.precision != precision or session.info.reason:
+        return None
+
+    def run(feed: Mapping[str, np.ndarray]) -> dict[str, np.ndarray]:
+        return {name: array.copy() for name, array in session.run(feed).items()}
+
+    try:
+        session.run(feeds[0])
+        began = time.perf_counter()
+        answers = list(worked_ahead(run, feeds, worker_count(compute)))
+    except Exception:  # noqa: BLE001 - whatever a runtime raises, this one does not run the model here, and is not taken
+        return None
+    return _Attempt(device, precision, time.perf_counter() - began, answers)
+
+
+def _kept(output: Output, one: np.ndarray, other: np.ndarray) -> float:
+    """Share of a tile's pixels that are the same to whoever looks at the map."""
+    if output.task == "pixel-regression":
+        known = np.isfinite(one)
+        spread = float(np.ptp(np.percentile(one[known], (2, 98)))) if known.any() else 0.0
+        apart = np.abs(one - other)[known]
+        return float((apart <= SAME_VALUE * spread).mean()) if apart.size else 1.0
+    return float((_classes(output, one) == _classes(output, other)).mean())
+
+
+def _classes(output: Output, scores: np.ndarray) -> np.ndarray:
+    scores = scores[None] if scores.ndim == 2 else scores
+    if len(scores) == 1 and output.activation != "labels":
+        return probabilities(output, scores)[0] >= (0.5 if output.threshold is None else output.threshold)
+    return highest(np.float32(scores))[0] if output.activation != "labels" else np.rint(scores)
+
+
+def _key(prepared: Prepared, batch: int) -> str:
+    """The model as the run uses it, and the machine with its libraries."""
+    compute = prepared.job.compute
+    about = {
+        "model": prepared.model.sha256 if prepared.model else None,
+        "card": prepared.card.to_dict(),
+        "tile": prepared.lattice.size,
+        "batch": batch,
+        "device": compute.device,
+        "workers": worker_count(compute),
+        "cores": cores(),
+        "machine": _machine(),
+        "libraries": runtime_versions(),
+    }
+    text = json.dumps(about, sort_keys=True, default=str)
+    return f"sha256:{hashlib.sha256(text.encode()).hexdigest()}"
+
+
+def _machine() -> list[str]:
+    """The processor in its own words; which graphics cards there are shows in what is present."""
+    import platform
+
+    try:
+        lines = Path("/proc/cpuinfo").read_text(encoding="utf-8").split("\n\n")[0].splitlines()
+    except OSError:
+        return [platform.machine(), platform.processor()]
+    return sorted(line for line in lines if line.startswith(("model name", "flags", "CPU part", "Features")))
+
+
+class _Memory:
+    """Verdicts of earlier trials, in a file of the user's cache. One that cannot be read or written is no fault:
+    the trial is made again.
+    """
+
+    def __init__(self, key: str) -> None:
+        self._key = key
+        home = os.environ.get(VARIABLE) or os.environ.get("XDG_CACHE_HOME") or os.environ.get("LOCALAPPDATA")
+        self._path = Path(home or Path.home() / ".cache") / "fusion_mapper" / "trials.json"
+
+    def verdict(self) -> Verdict | None:
+        try:
+            return Verdict(**self._all()[self._key])
+        except (KeyError, TypeError):
+            return None
+
+    def keep(self, verdict: Verdict) -> None:
+        others = {key: value for key, value in self._all().items() if key != self._key}
+        recent = dict(list(others.items())[-_KEPT:])
+        text = json.dumps({**recent, self._key: asdict(verdict)}, indent=1)
+        try:
+            self._path.parent.mkdir(parents=True, exist_ok=True)
+            write_atomically(self._path, text.encode())
+        except OSError:
+            return
+
+    def _all(self) -> dict[str, Any]:
+        try:
+            found = json.loads(self._path.read_text(encoding="utf-8"))
+        except (OSError, ValueError, RecursionError):
+            return {}
+        return found if isinstance(found, dict) else {}

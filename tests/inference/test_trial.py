@@ -1,0 +1,117 @@
+"""The trial of backends and precisions: what it chooses, what it remembers, and that a run goes on as it was begun."""
+
+from __future__ import annotations
+
+import json
+import os
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from fusion_mapper.inference import trial
+from fusion_mapper.inference.events import Event, Started
+from fusion_mapper.inference.job import job_from_dict
+from fusion_mapper.inference.run import run_job
+from fusion_mapper.inference.voice import Voice
+from fusion_mapper.models.card import ClassInfo, Output
+
+pytest.importorskip("openvino", reason="OpenVINO is not installed")
+
+MODEL = Path(__file__).resolve().parents[2] / "resources" / "models" / "landcover-rgb-1m.onnx"
+CLASSES = tuple(ClassInfo(value, f"c{value}") for value in range(3))
+
+
+@pytest.fixture
+def job(shared_data: Path, tmp_path: Path) -> dict[str, Any]:
+    return {
+        "schema": 1,
+        "model": str(MODEL),
+        "sources": {"imagery": {"path": str(shared_data / "swellendam" / "3420B_2010_328_RGB_LATLNG.tif")}},
+        "grid": {"crs": "EPSG:32734", "extent": [454_000, 6_233_500, 454_300, 6_233_800], "resolution": 1.0},
+        "compute": {"tile": 160},
+        "outputs": {"folder": str(tmp_path / "out"), "products": {"classes": None}},
+    }
+
+
+@pytest.fixture
+def cache(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """An empty memory of trials, and no map that is too small for one."""
+    monkeypatch.setenv(trial.VARIABLE, str(tmp_path / "cache"))
+    monkeypatch.setattr(trial, "WORTH", 1)
+    return tmp_path / "cache" / "fusion_mapper" / "trials.json"
+
+
+def started(job: dict[str, Any], tmp_path: Path) -> Started:
+    """Run the job; what it said of its session."""
+    told: list[Event] = []
+    run_job(job_from_dict(job), tmp_path, Voice(told.append, lambda: False))
+    return next(event for event in told if isinstance(event, Started))
+
+
+def test_a_trial_tells_what_it_measured_and_is_remembered(job, cache, tmp_path):
+    first = started(job, tmp_path)
+    assert first.reason.startswith("Chosen by a trial on 4 tiles: ")
+    assert "openvino" in first.reason and "onnxruntime-cpu" in first.reason
+    made = cache.stat().st_mtime_ns
+    job["outputs"]["folder"] += "2"
+    assert started(job, tmp_path) == first
+    assert cache.stat().st_mtime_ns == made
+
+
+def test_another_model_or_tile_is_another_trial(job, cache, tmp_path):
+    started(job, tmp_path)
+    job["compute"]["tile"], job["outputs"]["folder"] = 192, str(tmp_path / "other")
+    started(job, tmp_path)
+    assert len(json.loads(cache.read_text())) == 2
+
+
+def test_what_the_job_names_is_not_tried(job, cache, tmp_path):
+    job["compute"]["device"] = "onnxruntime-cpu"
+    assert started(job, tmp_path).backend == "onnxruntime"
+    assert not cache.exists()
+
+
+def test_a_run_goes_on_as_it_was_begun_whatever_a_trial_would_say(job, cache, tmp_path):
+    told = started(job, tmp_path)
+    other = {"openvino": "onnxruntime-cpu", "onnxruntime": "openvino"}[told.backend]
+    kept = json.loads(cache.read_text())
+    cache.write_text(json.dumps({key: {**verdict, "device": other} for key, verdict in kept.items()}))
+    assert started(job, tmp_path).backend == told.backend
+    job["outputs"]["folder"] += "2"
+    assert started(job, tmp_path).backend != told.backend
+
+
+@pytest.mark.skipif(os.name == "nt", reason="folders have no such permissions there")
+@pytest.mark.parametrize("content", ["", "[]", "{", '{"sha256:0": 3}'])
+def test_a_damaged_memory_is_no_fault(job, cache, tmp_path, content):
+    cache.parent.mkdir(parents=True)
+    cache.write_text(content)
+    assert started(job, tmp_path).reason.startswith("Chosen by a trial")
+
+
+def test_kept_classes_are_counted_pixel_by_pixel():
+    output = Output("out", "semantic-segmentation", CLASSES, activation="softmax")
+    one = np.zeros((3, 10, 10), np.float32)
+    other = one.copy()
+    other[2, :3] = 1
+    assert trial._kept(output, one, other) == pytest.approx(0.7)
+    assert trial._kept(output, one, one + 0.001) == 1
+
+
+def test_a_probability_keeps_its_class_on_its_side_of_the_threshold():
+    output = replace(Output("out", "semantic-segmentation", CLASSES[:2], activation="sigmoid"), threshold=0.3)
+    one = np.full((1, 4, 5), -0.8, np.float32)  # 0.31
+    other = one.copy()
+    other[0, 0] = -0.9  # 0.29
+    assert trial._kept(output, one, other) == pytest.approx(0.75)
+
+
+def test_kept_values_are_those_within_a_share_of_the_spread():
+    output = Output("out", "pixel-regression", units="%")
+    one = np.linspace(0, 100, 10_000, dtype=np.float32).reshape(1, 100, 100)
+    other = one.copy()
+    other[0, :40] += 1.0
+    other[0, 40:] += 0.2
+    assert trial._kept(output, one, other) == pytest.approx(0.6)
