@@ -1,5 +1,5 @@
 # Thin on purpose: each target calls a script in scripts/, and makes first what that needs. A second call installs nothing.
-.PHONY: help setup setup-train demo test test-qgis340 bench lint package qgis
+.PHONY: help setup setup-train demo test faults test-qgis340 bench lint package qgis
 
 help: ## what there is to make
 	@sed -n 's/^\([a-z0-9-]*\):.*## \(.*\)/\1|\2/p' Makefile | column -t -s '|'
@@ -16,6 +16,10 @@ demo: ## simulate a landscape, map it three times, compare with the truth
 
 test: setup ## all tests, in the engine's environment and in QGIS
 	@scripts/test.sh
+
+faults: ## the whole fault suite: kills, full disks, stalling networks, hostile files
+	@scripts/setup.sh system engine dev
+	@scripts/faults.sh
 
 test-qgis340: ## the tests that need QGIS in a second QGIS, 3.40 in a Debian chroot (as root)
 	@scripts/second_qgis.sh

@@ -407,6 +407,8 @@ def _check_output(output: Output, where: str) -> None:
 
 
 def _refuse_twins(names: list[str], where: str) -> None:
+    seen: set[str] = set()
     for name in names:
-        if names.count(name) > 1:
+        if name in seen:
             raise CardError(f"{where} uses the name '{name}' twice.")
+        seen.add(name)

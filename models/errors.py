@@ -5,9 +5,17 @@ A contract module: standard library only, read by the QGIS process and by the en
 
 from __future__ import annotations
 
+#: Letters of a sentence; what makes one longer is a name out of a hostile file.
+_LONGEST = 1000
+
 
 class FusionMapperError(Exception):
-    """Anything Fusion Mapper raises on purpose; its text is one sentence for the user."""
+    """Anything Fusion Mapper raises on purpose; its text is one sentence for the user, on one line."""
+
+    def __str__(self) -> str:
+        text = "".join(letter if letter.isprintable() else " " for letter in super().__str__()[: 2 * _LONGEST])
+        text = " ".join(text.split())
+        return text if len(text) <= _LONGEST else f"{text[: _LONGEST - 1]}…"
 
 
 class RequestError(FusionMapperError):

@@ -69,7 +69,7 @@ def _value(kind: Any, data: object, where: str, depth: int) -> Any:
     if depth > MAX_DEPTH:
         raise _FieldError(f"{where} is nested too deeply.")
     if kind is Any or kind is object:
-        return data
+        return _free(data, where, depth)
     if dataclasses.is_dataclass(kind):
         return _dataclass(kind, data, where, depth)
     origin = get_origin(kind)
@@ -147,6 +147,21 @@ def _dict(kind: Any, data: object, where: str, depth: int) -> dict[str, Any]:
         _text(str(key), f"A name in {where}"): _value(arm, item, f"{where}.{key}", depth + 1)
         for key, item in data.items()
     }
+
+
+def _free(data: object, where: str, depth: int) -> object:
+    """Any JSON that can be written again: no deeper than a contract, of real texts and finite numbers."""
+    if depth > MAX_DEPTH:
+        raise _FieldError(f"{where} is nested too deeply.")
+    if isinstance(data, Mapping):
+        return {_text(str(key), f"A name in {where}"): _free(item, where, depth + 1) for key, item in data.items()}
+    if isinstance(data, (list, tuple)):
+        return [_free(item, where, depth + 1) for item in data]
+    if isinstance(data, str):
+        return _text(data, where)
+    if isinstance(data, float) and not math.isfinite(data):
+        raise _FieldError(f"{where} holds a number that is not finite.")
+    return data
 
 
 def _scalar(kind: Any, data: object, where: str) -> Any:

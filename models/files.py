@@ -7,7 +7,7 @@ import os
 import secrets
 import shutil
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import BinaryIO
 
@@ -48,7 +48,9 @@ def writing(path: Path) -> Iterator[BinaryIO]:
     except OSError as problem:
         raise CardError(f"{path} cannot be written: {problem.strerror}.") from problem
     finally:
-        beside.unlink(missing_ok=True)
+        # A volume that has become read-only, or is gone, takes this no more than the rest.
+        with suppress(OSError):
+            beside.unlink(missing_ok=True)
 
 
 def copy_beside(source: Path, target: Path) -> None:
@@ -59,7 +61,8 @@ def copy_beside(source: Path, target: Path) -> None:
         shutil.copyfile(source, beside)
         os.replace(beside, target)
     except OSError as problem:
-        beside.unlink(missing_ok=True)
+        with suppress(OSError):
+            beside.unlink(missing_ok=True)
         raise CardError(f"{source} cannot be copied to {target}: {problem.strerror}.") from problem
 
 

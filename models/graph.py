@@ -9,9 +9,11 @@ from __future__ import annotations
 
 import math
 import stat
+from collections import Counter
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from functools import lru_cache
+from graphlib import CycleError, TopologicalSorter
 from pathlib import Path, PurePosixPath, PureWindowsPath
 
 import onnx
@@ -24,8 +26,10 @@ from .wire import TooLarge, WireError, without_weights
 MAX_BYTES = 2**31
 #: Operators, names and metadata of the largest published graphs take a few MiB; parsed, they take some ten times that.
 MAX_GRAPH_BYTES = 32 * 2**20
-#: The largest published graphs have some ten thousand nodes.
-MAX_NODES = 2_000_000
+#: The largest published graphs have some ten thousand nodes, with those of their functions wherever one is called.
+MAX_NODES = 50_000
+#: Inputs and outputs together; a model of a hundred would be a monster.
+MAX_PORTS = 1000
 #: Operator sets that ONNX Runtime itself implements.
 KNOWN_DOMAINS = frozenset({"", "ai.onnx", "ai.onnx.ml", "com.microsoft"})
 
@@ -110,6 +114,8 @@ def graph_of(model: onnx.ModelProto, path: Path) -> Graph:
     inputs = [value for value in model.graph.input if value.name not in weights]
     if not inputs or not model.graph.output:
         raise CardError(f"{path.name} has no {'outputs' if inputs else 'inputs'}, so no layer can go through it.")
+    if len(inputs) + len(model.graph.output) > MAX_PORTS:
+        raise CardError(f"{path.name} has more than {MAX_PORTS:,} inputs and outputs, which no model needs.")
     return Graph(
         path=path,
         inputs=tuple(_tensor(value, path, "input") for value in inputs),
@@ -196,12 +202,36 @@ def _refuse_foreign_operators(model: onnx.ModelProto, path: Path) -> None:
     own = {(function.domain, function.name) for function in model.functions}
     for count, node in enumerate(_nodes(model)):
         if count >= MAX_NODES:
-            raise CardError(f"{path.name} has more than {MAX_NODES:,} nodes, which is more than Fusion Mapper reads.")
+            raise CardError(_too_many(path))
         if node.domain not in KNOWN_DOMAINS and (node.domain, node.op_type) not in own:
             raise CardError(
                 f"{path.name} uses the operator '{node.op_type}' of the domain '{node.domain}', which needs a library "
                 "of its own; export the model with standard ONNX operators only."
             )
+    _refuse_swelling(model, path)
+
+
+def _refuse_swelling(model: onnx.ModelProto, path: Path) -> None:
+    """ONNX Runtime puts a function's nodes in the place of each call: some that call one another twice, twenty deep,
+    are a million nodes, and one that calls itself never ends.
+    """
+    bodies = {(function.domain, function.name): function for function in model.functions}
+    calls = {
+        key: Counter(called for node in proto_nodes(body) if (called := (node.domain, node.op_type)) in bodies)
+        for key, body in bodies.items()
+    }
+    sizes = {key: sum(1 for _ in proto_nodes(body)) for key, body in bodies.items()}
+    try:
+        for key in TopologicalSorter(calls).static_order():
+            sizes[key] += sum(count * sizes[called] for called, count in calls[key].items())
+    except CycleError:
+        raise CardError(f"{path.name} has a function that calls itself, which ONNX does not allow.") from None
+    if sum(sizes.get((node.domain, node.op_type), 1) for node in proto_nodes(model.graph)) > MAX_NODES:
+        raise CardError(_too_many(path))
+
+
+def _too_many(path: Path) -> str:
+    return f"{path.name} has more than {MAX_NODES:,} nodes, which is more than Fusion Mapper reads."
 
 
 def _tensor(value: onnx.ValueInfoProto, path: Path, kind: str) -> Tensor:

@@ -126,7 +126,7 @@ def _claims(properties: Mapping[str, Any]) -> dict[str, Any]:
         claims[f"mlm:{kind} names"] = [part.get("name") for part in known]
         for part in known:
             where = f"mlm:{kind} '{part.get('name')}'"
-            if part.get("bands"):
+            if part.get("bands") and isinstance(part["bands"], list):
                 claims[f"{where} bands"] = [
                     band.get("name") if isinstance(band, Mapping) else band for band in part["bands"]
                 ]

@@ -70,7 +70,7 @@ def _by_inference(graph: Graph, input_shapes: Mapping[str, Shape]) -> dict[str, 
             _set_shape(value, input_shapes[value.name])
     try:
         model = onnx.shape_inference.infer_shapes(model, data_prop=True)
-    except (onnx.shape_inference.InferenceError, RuntimeError, ValueError):
+    except (onnx.shape_inference.InferenceError, onnx.checker.ValidationError, RuntimeError, ValueError):
         return None
     shapes = {value.name: _known_shape(value) for value in model.graph.output}
     known = {name: shape for name, shape in shapes.items() if shape is not None}

@@ -16,6 +16,8 @@ from .shapes import Array, Shape, infer_output_shapes, try_out
 
 #: Tile size for graphs that take any: large enough for five halvings, small enough for a quick trial.
 FREE_SIZE = 256
+#: Channels of all dates of one input, or of one output: a class map holds no more values.
+MOST_CHANNELS = 2**16
 
 
 @dataclass(frozen=True)
@@ -75,6 +77,10 @@ def survey(graph: Graph, card: Card | None = None) -> Survey:
     """
     size, fixed = _tile_size(graph, card)
     inputs = tuple(_input_shape(tensor, graph, size, card) for tensor in graph.inputs)
+    for shape in inputs:
+        if (shape.channels or 1) * shape.times > MOST_CHANNELS:
+            said = graph.input(shape.name).said
+            raise CardError(f"The input '{shape.name}' of {graph.path.name} is {said}, more than any layers give.")
     found = Survey(size, fixed, _declared_batch(graph), inputs)
     small = _shapes(graph, found, size)
     large = None if fixed else _shapes(graph, found, 2 * size)
@@ -203,6 +209,8 @@ def _output_shape(
     where = f"The output '{name}' of {graph.path.name}"
     if 0 in small:
         raise CardError(f"{where} is empty: its shape is {'×'.join(map(str, small))}.")
+    if len(small) in (2, 4) and small[1] > MOST_CHANNELS:
+        raise CardError(f"{where} has {small[1]:,} channels; a map holds at most {MOST_CHANNELS:,} classes.")
     if len(small) == 2:
         return OutputShape(name, "tile", small[1], 2, ending=endings[name])
     if len(small) not in (3, 4) or small[-1] != small[-2]:

@@ -33,7 +33,7 @@ passed() { [[ $1 -eq 0 || ($1 -eq NOTHING_COLLECTED && $selected -gt 0) ]]; }
 LEARNING=(tests/models/accuracy tests/models/architectures tests/models/training tests/inference/learning)
 
 engine=0
-suite engine tests/models tests/inference tests/house -- \
+suite engine tests/models tests/inference tests/house tests/faults -- \
     .venv-engine/bin/python -m pytest "${LEARNING[@]/#/--ignore=}" "$@" || engine=$?
 
 # One thread: small networks gain nothing by more, and tests that run at once would fight for the cores.

@@ -13,9 +13,8 @@ import pytest
 ROOT = Path(__file__).resolve().parents[1]
 # What a test sets and keeps must reach neither the user's own QGIS nor other tests that run at the same time.
 _HOME = tempfile.TemporaryDirectory(prefix="fusion-mapper-home-")
-os.environ.update(
-    XDG_CONFIG_HOME=f"{_HOME.name}/config", XDG_DATA_HOME=f"{_HOME.name}/data", FUSION_MAPPER_CACHE=f"{_HOME.name}/cache"
-)
+_FOLDERS = {"XDG_CONFIG_HOME": "config", "XDG_DATA_HOME": "data", "FUSION_MAPPER_CACHE": "cache"}
+os.environ.update({variable: f"{_HOME.name}/{folder}" for variable, folder in _FOLDERS.items()})
 
 
 def _move_profile() -> None:

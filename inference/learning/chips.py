@@ -29,6 +29,7 @@ from ..events import Progress, Result
 from ..grid import Grid, Window, way_between
 from ..job import resolve
 from ..learnjob import ChipsJob
+from ..sinks.whole import check_whole
 from ..version import ENGINE_VERSION
 from ..voice import Voice, Warnings
 from .material import Material, Wanted, gather
@@ -221,6 +222,7 @@ def _write_raster(path: Path, values: np.ndarray, grid: Grid, window: Window, no
             raster.write(values)
             for band, name in enumerate(names, start=1):
                 raster.set_band_description(band, name)
+        check_whole(part)
         part.replace(path)
     finally:
         part.unlink(missing_ok=True)

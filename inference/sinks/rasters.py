@@ -16,6 +16,7 @@ from ..grid import Grid, Window
 from .legend import category_sidecar, class_colors
 from .staging import staged
 from .values import FLOAT_NODATA, class_dtype, class_nodata, value_nodata
+from .whole import check_whole
 
 #: Side of a stored tile in pixels.
 TILE = 512
@@ -86,7 +87,9 @@ def write_cog(
     with rasterio.Env(GDAL_CACHEMAX=_CACHE_MIB, GDAL_PAM_ENABLED=False), staged(path) as folder:
         draft = folder / "draft.tif"
         _write_draft(draft, grid, spec, blocks, tags)
+        check_whole(draft)
         copy(draft, folder / path.name, driver="COG", **_cog_options(spec))
+        check_whole(folder / path.name)
         draft.unlink()
         _write_names(folder, path, spec)
 

@@ -6,7 +6,7 @@ import errno
 import os
 import shutil
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 import pyogrio.errors
@@ -47,9 +47,17 @@ def staged(path: Path) -> Iterator[Path]:
         for file in finished:
             os.replace(file, path.parent / file.name)
     except _WRITING as problem:
-        raise _unwritable(path, problem) from problem
+        raise unwritable(path, problem) from problem
     finally:
         shutil.rmtree(folder, ignore_errors=True)
+
+
+def sweep(folder: Path) -> None:
+    """Delete what tries that were killed left half-written in a run's folder, once the run is finished."""
+    for pattern in (".*.json.????????.part", "blocks/.*.part", "vectors/*.partial.*"):
+        for draft in folder.glob(pattern):
+            with suppress(OSError):
+                draft.unlink()
 
 
 def write_text(path: Path, text: str) -> None:
@@ -58,8 +66,9 @@ def write_text(path: Path, text: str) -> None:
         (folder / path.name).write_text(text, encoding="utf-8", newline="\n")
 
 
-def _unwritable(path: Path, problem: Exception) -> RequestError:
-    if _is_full(path.parent, problem):
+def unwritable(path: Path, problem: Exception) -> RequestError:
+    """What is told of a failure to write `path`."""
+    if is_full(path.parent, problem):
         return RequestError(
             f"{path} cannot be written, because its disk is full; free some space or choose another folder."
         )
@@ -71,7 +80,7 @@ def _unwritable(path: Path, problem: Exception) -> RequestError:
     return RequestError(f"{path} cannot be written: {reason}.")
 
 
-def _is_full(folder: Path, problem: Exception) -> bool:
+def is_full(folder: Path, problem: Exception) -> bool:
     """True when the system says so, or when GDAL, which does not pass the reason on, failed with nothing left."""
     if isinstance(problem, OSError) and problem.errno is not None:
         return problem.errno in (errno.ENOSPC, errno.EDQUOT)

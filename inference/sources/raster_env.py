@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import re
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from urllib.parse import urlsplit
 
@@ -22,6 +23,10 @@ SETTINGS = {
     # Drivers through which a small local file could reach out to the network; web maps are staged by QGIS instead.
     "GDAL_SKIP": "HTTP,WMS,WMTS,WCS,OGCAPI,STACIT,STACTA,DAAS,EEDA,EEDAI,PLMOSAIC,NGW",
 }
+#: GDAL's word for the one address that it may open. Notes of pyramids and indexes of tiles on this disk may name more.
+_ALLOWED = "CPL_VSIL_CURL_ALLOWED_FILENAME"
+#: The fields of a job that say where a layer lies.
+_PLACES = frozenset({"path", "mosaic", "map", "fields"})
 _SCHEMES = {
     "http://": "/vsicurl/http://",
     "https://": "/vsicurl/https://",
@@ -41,6 +46,28 @@ def configure() -> None:
     so the command line calls it at its start.
     """
     os.environ.update(SETTINGS)
+
+
+def mind_the_network(job: object) -> None:
+    """Keep GDAL off the network for a job (as JSON values) that names no layer there.
+
+    Where it names one, GDAL's setting is of no use: it allows a single file, and no sidecar.
+    """
+    if any(is_network(place) for place in _places(job)):
+        os.environ.pop(_ALLOWED, None)
+    else:
+        os.environ[_ALLOWED] = "none"
+
+
+def _places(value: object, named: bool = False) -> Iterator[str]:
+    if isinstance(value, str) and named:
+        yield value
+    elif isinstance(value, Mapping):
+        for key, inner in value.items():
+            yield from _places(inner, key in _PLACES)
+    elif isinstance(value, (list, tuple)):
+        for inner in value:
+            yield from _places(inner, named)
 
 
 def gdal_name(path: str, base: Path) -> str:

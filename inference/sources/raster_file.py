@@ -90,7 +90,9 @@ def open_dataset(path: str, context: Context) -> tuple[DatasetReader, str]:
     """
     configure()
     name = gdal_name(path, context.base)
-    check_vrt(Path(name))
+    # The name of an address with a key in it may be longer than that of any file.
+    if not is_network(name):
+        check_vrt(Path(name))
     try:
         return open_named(name), name
     except RasterioError as problem:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
 import json
 import os
@@ -14,7 +15,8 @@ import numpy as np
 from pyogrio import raw
 from pyogrio.errors import DataLayerError, DataSourceError
 
-from ..errors import DamagedError
+from ..errors import DamagedError, SourceError
+from ..sinks.staging import is_full, unwritable
 from .vector_files import LayerFile, describe_copy, shapefile_is_short, short_problem
 
 #: Files up to this size are recognised by their whole content, larger ones by size, time, beginning and end.
@@ -60,16 +62,26 @@ def indexed_copy(
     notes = target.with_suffix(".json")
     if target.exists() and notes.exists():
         return describe_copy(target, file), Losses(**json.loads(notes.read_text(encoding="utf-8")))
-    folder.mkdir(parents=True, exist_ok=True)
     partial = folder / f"{target.stem}.{uuid.uuid4().hex[:12]}.partial.fgb"
+    scratch = partial.with_suffix(".json")
     try:
+        folder.mkdir(parents=True, exist_ok=True)
         losses = _convert(file, columns, where, skip, partial)
-        scratch = partial.with_suffix(".json")
+        copy = describe_copy(partial, file)
+        if _cut_off(copy):
+            raise DamagedError(partial.name, "it is cut short")
         scratch.write_text(json.dumps(asdict(losses)), encoding="utf-8")
         os.replace(scratch, notes)
         os.replace(partial, target)
+    except (OSError, SourceError) as problem:
+        # GDAL tells of a copy that it cannot write, or of one that it wrote in part, as of the layer itself.
+        if isinstance(problem, OSError) or is_full(folder, problem):
+            raise unwritable(target, problem) from problem
+        raise
     finally:
-        partial.unlink(missing_ok=True)
+        for draft in (partial, scratch):
+            with contextlib.suppress(OSError):
+                draft.unlink(missing_ok=True)
     return describe_copy(target, file), losses
 
 
@@ -100,6 +112,13 @@ def _hash_files(path: str, update: Callable[[bytes], None]) -> None:
     if not local.is_file():
         update(path.encode())
         return
+    try:
+        _hash_parts(local, update)
+    except OSError as problem:
+        raise SourceError(f"The vector file '{local.name}' cannot be read: {problem.strerror}.") from problem
+
+
+def _hash_parts(local: Path, update: Callable[[bytes], None]) -> None:
     update(local.name.encode())
     beside = [local.with_suffix(suffix) for suffix in _SIDECARS] if local.suffix.lower() == ".shp" else []
     for file in [local, *(each for each in beside if each.is_file())]:
