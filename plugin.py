@@ -80,7 +80,7 @@ class FusionMapperPlugin:
     def _add_options(self) -> None:
         from .ui.options.page import OptionsFactory
 
-        self._options = OptionsFactory()
+        self._options = OptionsFactory(self._dock.setup)
         self._options.settings_changed.connect(self._dock.take_settings)
         self._iface.registerOptionsWidgetFactory(self._options)
 

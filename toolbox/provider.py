@@ -14,6 +14,7 @@ from .algorithms.map import MapAlgorithm
 from .algorithms.models import ModelsAlgorithm
 from .algorithms.rasterizeosm import RasterizeOsmAlgorithm
 from .algorithms.report import ReportAlgorithm
+from .algorithms.setup import SetupAlgorithm
 from .algorithms.stack import StackAlgorithm
 from .algorithms.terrain import TerrainAlgorithm
 from .algorithms.train import TrainAlgorithm
@@ -30,6 +31,7 @@ ALGORITHMS = (
     ImportModelAlgorithm,
     ModelsAlgorithm,
     ReportAlgorithm,
+    SetupAlgorithm,
 )
 
 

@@ -46,14 +46,17 @@ class Setting(Generic[Value]):
 
 ENGINE_PYTHON = Setting("engine_python", "")
 TRAINER_PYTHON = Setting("trainer_python", "")
+SETUP_PYTHON = Setting("setup_python", "")
 LIBRARY_FOLDER = Setting("library_folder", "")
 OUTPUT_FOLDER = Setting("output_folder", "")
 DEVICE = Setting("device", "auto")
 MEMORY_CEILING = Setting("memory_ceiling", 0)
 SHOW_BLOCKS = Setting("show_blocks", True)
 
-#: All of them: what the options page shows.
-SETTINGS = (ENGINE_PYTHON, TRAINER_PYTHON, LIBRARY_FOLDER, OUTPUT_FOLDER, DEVICE, MEMORY_CEILING, SHOW_BLOCKS)
+#: All of them: what the options page shows, and the windows that are opened from there.
+SETTINGS = (
+    ENGINE_PYTHON, TRAINER_PYTHON, SETUP_PYTHON, LIBRARY_FOLDER, OUTPUT_FOLDER, DEVICE, MEMORY_CEILING, SHOW_BLOCKS,
+)  # fmt: skip
 
 
 def data_folder() -> Path:
@@ -90,6 +93,16 @@ def trainer_python() -> str:
 def set_trainer_python(python: str) -> None:
     """Train with that Python."""
     TRAINER_PYTHON.write(python.strip())
+
+
+def setup_python() -> str:
+    """The Python with which the engine's environment is made; empty lets one be found."""
+    return SETUP_PYTHON.read().strip()
+
+
+def set_setup_python(python: str) -> None:
+    """Make the engine's environment with that Python."""
+    SETUP_PYTHON.write(python.strip())
 
 
 def default_device() -> str:

@@ -34,6 +34,9 @@ from .runs.actions import RunActions
 from .runs.banner import RunBanner
 from .runs.list import RunList
 from .runs.model import RunModel, RunRequest, RunState
+from .setup.dialog import SetupDialog
+from .setup.model import SetupModel
+from .setup.notice import SetupNotice
 from .shared.engine_line import EngineLine
 from .shared.widgets import BriefLabel, ColumnScroll, WheelGuard, heading
 from .shared.wording import tip_text, tr
@@ -55,6 +58,9 @@ class FusionDock(QgsDockWidget):
         self.setObjectName("FusionMapperDock")
         self._iface = iface
         self.warm = WarmEngine()
+        self.setup = SetupModel(self)
+        self._setup_notice = SetupNotice(self.setup, self)
+        self._setup_dialog = SetupDialog(self.setup, iface.mainWindow())
         self.first_steps = FirstSteps(self.warm, self)
         self.tools = DockTools(self)
         self.runs = RunModel(self)
@@ -93,6 +99,8 @@ class FusionDock(QgsDockWidget):
         QgsProject.instance().layersAdded.disconnect(self._on_layers_added)
         self.runs.close_down()
         self.engine.close_down()
+        self.setup.close_down()
+        self._setup_dialog.deleteLater()
         self.check.close_down()
         self.model.close_down()
         self.first_steps.close_down()
@@ -114,11 +122,13 @@ class FusionDock(QgsDockWidget):
         self.model.reload()
         self.results.options.take_settings()
         self.live_blocks.take_settings()
+        self.setup.refresh()
         self.engine.ask_again()
         self._settled.start()
 
     def showEvent(self, event: QShowEvent) -> None:
         super().showEvent(event)
+        self.setup.refresh()
         self.engine.ask()
         self._settled.start()
 
@@ -135,7 +145,7 @@ class FusionDock(QgsDockWidget):
         upper = QVBoxLayout(choices)
         upper.setContentsMargins(6, 6, 6, 2)
         upper.setSpacing(5)
-        for part in (self.first_steps, self.model):
+        for part in (self._setup_notice, self.first_steps, self.model):
             upper.addWidget(part)
         for title, part in ((tr("Inputs"), self.slots), (tr("Area"), self.area), (tr("Results"), self.results)):
             upper.addWidget(heading(title, choices))
@@ -176,6 +186,9 @@ class FusionDock(QgsDockWidget):
         self.area.area_changed.connect(self._settled.start)
         self.results.results_changed.connect(self._settled.start)
         self.engine.engine_changed.connect(self._settled.start)
+        self._setup_notice.setup_asked.connect(self._setup_dialog.ask)
+        self.setup.engine_going.connect(self.warm.let_go)
+        self.setup.engine_changed.connect(self.engine.ask_again)
         self.first_steps.scene_opened.connect(self._on_scene_opened)
         self.tools.options_asked.connect(self._on_options_asked)
         self.check.verdicts_changed.connect(self._on_checked)
@@ -215,7 +228,7 @@ class FusionDock(QgsDockWidget):
         self.raise_()
 
     def _set_tab_order(self) -> None:
-        parts = (self.first_steps, self.model, self.slots, self.area, self.results)
+        parts = (self._setup_notice, self.first_steps, self.model, self.slots, self.area, self.results)
         chain = [widget for part in parts for widget in part.focus_chain()]
         chain += [*self._preview_line.focus_chain(), self._preview_button]
         chain += [self._run, *self._run_list.focus_chain(), *self.tools.focus_chain()]
@@ -339,6 +352,15 @@ class FusionDock(QgsDockWidget):
         loop = QEventLoop()
         clock = QElapsedTimer()
         clock.start()
-        parts = (self.runs, self.engine, self.model, self.first_steps, self.preview, self.result_desk, self.check)
+        parts = (
+            self.setup,
+            self.runs,
+            self.engine,
+            self.model,
+            self.first_steps,
+            self.preview,
+            self.result_desk,
+            self.check,
+        )
         while any(part.working() for part in (*parts, self.training, self.warm)) and clock.elapsed() < FAREWELL:
             loop.processEvents(QEventLoop.ProcessEventsFlag.ExcludeUserInputEvents, SETTLE)

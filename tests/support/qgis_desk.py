@@ -36,6 +36,8 @@ class Look:
     height: int = 720
     theme: str = ""
     """As QGIS's options name it; its own when empty."""
+    root: Path = ROOT
+    """The checkout whose plugin is loaded."""
 
 
 class Qgis:
@@ -254,7 +256,7 @@ def open_qgis(home: Path, look: Optional[Look] = None) -> Iterator[Qgis]:
     home.mkdir(parents=True, exist_ok=True)
     address = home / "wire"
     address.unlink(missing_ok=True)
-    script = [str(ROOT / "scripts" / "run_qgis.sh"), "--xvfb", f"{look.width}x{look.height}"]
+    script = [str(look.root / "scripts" / "run_qgis.sh"), "--xvfb", f"{look.width}x{look.height}"]
     script += ["--theme", look.theme] if look.theme else []
     with socket.socket(socket.AF_UNIX) as listener, (home / "qgis.log").open("a") as log:
         listener.bind(str(address))

@@ -10,6 +10,7 @@ from typing import Optional
 
 from ...inference.errors import FusionMapperError
 from ..settings import engine_python, trainer_python
+from ..setup.state import managed_python
 
 PLUGIN_ROOT = Path(__file__).resolve().parents[2]
 ENGINE_VARIABLE = "FUSION_MAPPER_ENGINE"
@@ -37,7 +38,8 @@ class TrainerMissing(EngineMissing):
 
 
 def find_engine() -> Path:
-    """The engine's Python: from the variable, from QGIS's settings, or from the checkout's own environment.
+    """The engine's Python: from the variable, from QGIS's settings, from the environment that Fusion Mapper has set
+    up in the profile, or from the checkout's own.
 
     Raises:
         EngineMissing: when there is none, or when the one that was named does not exist.
@@ -45,18 +47,20 @@ def find_engine() -> Path:
     for named, where in ((os.environ.get(ENGINE_VARIABLE), ENGINE_VARIABLE), (engine_python(), _OPTION)):
         if named:
             return _existing(Path(named), where)
-    local = _local("engine")
-    if local is not None:
-        return local
+    found = managed_python() or _local("engine")
+    if found is not None:
+        return found
     raise EngineMissing(
-        "The engine is not set up: make an environment with the packages of Fusion Mapper and name its Python in the "
-        f"options of QGIS, under Fusion Mapper, or in the variable {ENGINE_VARIABLE}."
+        "The engine is not set up: press Set Up Engine in the panel or the options of Fusion Mapper, or run "
+        "fusion_mapper:setup; or name the Python of an environment with its packages in the variable "
+        f"{ENGINE_VARIABLE}."
     )
 
 
 def find_trainer() -> Path:
-    """The Python that trains models: from the variable, from QGIS's settings, from the checkout's own environment for
-    training, or the engine's where torch is installed there. Starts no process.
+    """The Python that trains models: from the variable, from QGIS's settings, the environment that Fusion Mapper has
+    set up where it was asked to train, the checkout's own for training, or the engine's where torch is installed there.
+    Starts no process.
 
     Raises:
         TrainerMissing: when there is none, or when the one that was named does not exist.
@@ -64,7 +68,9 @@ def find_trainer() -> Path:
     for named, where in ((os.environ.get(TRAINER_VARIABLE), TRAINER_VARIABLE), (trainer_python(), _TRAINER_OPTION)):
         if named:
             return _existing(Path(named), where, TrainerMissing)
-    local = _local("train")
+    managed, local = managed_python(), _local("train")
+    if managed is not None and has_torch(managed):
+        return managed
     if local is not None:
         return local
     try:
@@ -74,9 +80,9 @@ def find_trainer() -> Path:
     if engine is not None and has_torch(engine):
         return engine
     raise TrainerMissing(
-        "No Python for training was found: run `make setup-train` in the checkout of Fusion Mapper, or name a Python "
-        "with torch, segmentation-models-pytorch and timm in the options of QGIS, under Fusion Mapper, or in the "
-        f"variable {TRAINER_VARIABLE}."
+        "No Python for training was found: set up the engine with training in the options of QGIS, under Fusion "
+        "Mapper, or name a Python with torch, segmentation-models-pytorch and timm there or in the variable "
+        f"{TRAINER_VARIABLE}; in a checkout, run `make setup-train`."
     )
 
 

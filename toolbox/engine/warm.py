@@ -53,6 +53,10 @@ class WarmEngine(EngineCommands):
         # Whoever starts a process at this moment holds the lock, which is not to be waited for on the GUI thread.
         threading.Thread(target=self._retire, name=_ENDING, daemon=True).start()
 
+    def let_go(self) -> None:
+        """End the process, whose environment is about to go; the next question starts another. Returns at once."""
+        threading.Thread(target=self._retire, name=_ENDING, daemon=True).start()
+
     def working(self) -> bool:
         """True while a process, or what it leaves behind, has not gone; after `close_down` that takes up to 5 s."""
         return any(not process.over for process in self._started)

@@ -11,12 +11,10 @@ from qgis.PyQt.QtWidgets import QHBoxLayout, QLabel, QPushButton, QVBoxLayout, Q
 
 from ...toolbox.engine.environment import EngineMissing, find_engine
 from ...toolbox.engine.once import Engine
-from ..shared.engine_line import ask_doctor, first_working, session_text
+from ..shared.doctor import doctor_text, reasons_text
+from ..shared.engine_line import ask_doctor
 from ..shared.engine_task import EngineTask
 from ..shared.wording import tr
-
-#: The packages whose versions tell the most, as people call them.
-_TOLD = {"onnxruntime": "ONNX Runtime", "onnxruntime-gpu": "ONNX Runtime (CUDA)", "openvino": "OpenVINO"}
 
 
 class EngineField(QWidget):
@@ -38,6 +36,7 @@ class EngineField(QWidget):
     def show_python(self, python: str) -> None:
         """Show what is set."""
         self._file.setFilePath(python)
+        self._file.lineEdit().setPlaceholderText(_usual())
         self._answer.clear()
 
     def _prepare(self) -> None:
@@ -45,7 +44,6 @@ class EngineField(QWidget):
         self._file.setStorageMode(QgsFileWidget.StorageMode.GetFile)
         self._file.setToolTip(tr("The Python of the environment that holds the engine's packages"))
         self._file.lineEdit().setAccessibleName(tr("The engine's Python"))
-        self._file.lineEdit().setPlaceholderText(_usual())
         self._file.fileChanged.connect(self._answer.clear)
         self._test.setObjectName("FusionMapperEngineTest")
         self._test.setToolTip(tr("Start the engine, and tell its versions and devices"))
@@ -87,26 +85,6 @@ class EngineField(QWidget):
     def _on_ended(self) -> None:
         self._task = None
         self._test.setEnabled(True)
-
-
-def doctor_text(report: dict[str, object]) -> str:
-    """What the doctor found, in two sentences."""
-    packages = report.get("packages", {})
-    versions = [f"{title} {packages[name]}" for name, title in _TOLD.items() if name in packages]
-    text = tr("Engine {engine} with {versions}.").format(
-        engine=report.get("engine", ""), versions=", ".join([f"Python {report.get('python', '')}", *versions])
-    )
-    best = first_working(report)
-    if best is None:
-        return text + " " + tr("It works on no device of this machine.")
-    return text + " " + tr("Models run on {device}.").format(device=session_text(best))
-
-
-def reasons_text(report: dict[str, object]) -> str:
-    """Each device that cannot be used, with the reason."""
-    devices = report.get("devices", {})
-    idle = {name: found.get("reason", "") for name, found in devices.items() if not found.get("works")}
-    return "\n".join(f"{name}: {reason}" for name, reason in idle.items())
 
 
 def _usual() -> str:

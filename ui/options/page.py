@@ -13,6 +13,8 @@ from qgis.PyQt.QtWidgets import QCheckBox, QComboBox, QFormLayout, QGroupBox, QL
 
 from ...toolbox import settings
 from ...toolbox.engine.environment import PLUGIN_ROOT
+from ..setup.field import SetupField
+from ..setup.model import SetupModel
 from ..shared.wording import device_titles, tr
 from .engine import EngineField
 from .trainer import TrainerField
@@ -29,8 +31,9 @@ class OptionsFactory(QgsOptionsWidgetFactory):
     settings_changed = pyqtSignal()
     """The user has confirmed the options; what stands in them may have changed."""
 
-    def __init__(self) -> None:
+    def __init__(self, setup: Optional[SetupModel] = None) -> None:
         super().__init__()
+        self._setup = setup or SetupModel()
         # Called at the time of asking, so that the words follow the user's language.
         self.setTitle(tr("Fusion Mapper"))
 
@@ -38,7 +41,7 @@ class OptionsFactory(QgsOptionsWidgetFactory):
         return QIcon(str(PLUGIN_ROOT / "resources" / "icon.svg"))
 
     def createWidget(self, parent: Optional[QWidget] = None) -> OptionsPage:
-        page = OptionsPage(parent)
+        page = OptionsPage(self._setup, parent)
         page.applied.connect(self.settings_changed)
         return page
 
@@ -48,11 +51,12 @@ class OptionsPage(QgsOptionsPageWidget):
 
     applied = pyqtSignal()
 
-    def __init__(self, parent: Optional[QWidget] = None) -> None:
+    def __init__(self, setup: SetupModel, parent: Optional[QWidget] = None) -> None:
         super().__init__(parent)
         self.setObjectName(PAGE)
         self._library = FolderField(str(settings.data_folder() / "models"), self)
         self._output = FolderField(str(settings.data_folder() / "runs"), self)
+        self._environment = SetupField(setup, self)
         self._engine = EngineField(self)
         self._trainer = TrainerField(self)
         self._device = QComboBox(self)
@@ -61,6 +65,7 @@ class OptionsPage(QgsOptionsPageWidget):
         self._prepare()
         self._lay_out()
         self._read()
+        setup.engine_changed.connect(self._on_engine_changed)
 
     def isValid(self) -> bool:
         """Whether the options may be closed with OK; asked by newer versions of QGIS than 3.22."""
@@ -115,9 +120,8 @@ class OptionsPage(QgsOptionsPageWidget):
         layout.addWidget(
             self._group(tr("Folders"), (tr("Model &library"), self._library), (tr("R&un folders"), self._output))
         )
-        layout.addWidget(
-            self._group(tr("Engine"), (tr("&Python"), self._engine), (tr("Python for &training"), self._trainer))
-        )
+        engine = ((tr("&Environment"), self._environment), (tr("&Python"), self._engine))
+        layout.addWidget(self._group(tr("Engine"), *engine, (tr("Python for &training"), self._trainer)))
         runs = self._group(tr("Runs"), (tr("&Device"), self._device), (tr("&Memory ceiling"), self._memory))
         runs.layout().addRow(self._blocks)
         layout.addWidget(runs)
@@ -132,6 +136,9 @@ class OptionsPage(QgsOptionsPageWidget):
             label.setBuddy(field.focusProxy() or field)
             form.addRow(label, field)
         return group
+
+    def _on_engine_changed(self) -> None:
+        self._engine.show_python(settings.engine_python())
 
     def _on_memory_edited(self) -> None:
         if 0 < self._memory.value() < _LEAST_MEMORY:
