@@ -20,8 +20,8 @@ from .job import Compute
 DEFAULT_OVERLAP = 0.25
 #: Blocks along the longer side of a grid that would do with fewer, and pixels of a block that are worth a file.
 _ACROSS, _LEAST = 6, 256
-#: A tile of so many margins keeps three quarters of its pixels; activations take the room of a larger one.
-_ROOMY, _ROOMY_MOST = 8, 1024
+#: Sides of tiles from which one is chosen: smaller ones cost more calls, larger ones more room for their activations.
+_SMALLEST, _LARGEST = 256, 1024
 #: Bytes a pixel that the activations of the workers' tiles may come to, as a share of the ceiling.
 _ACTIVATIONS = 2048
 
@@ -76,8 +76,8 @@ class Lattice:
         return start, self.origin(tiles.stop - 1) + self.size - start
 
 
-def make_lattice(card: Card, compute: Compute) -> Lattice:
-    """Lay the lattice for a model.
+def make_lattice(card: Card, compute: Compute, shape: tuple[int, int] | None = None) -> Lattice:
+    """Lay the lattice for a model, on a grid of that height and width where they are known.
 
     Raises:
         RequestError: when the tile asked for (or fixed by the graph) is too small for the receptive radius.
@@ -86,7 +86,7 @@ def make_lattice(card: Card, compute: Compute) -> Lattice:
     radius = card.receptive_radius
     edge = max([radius or 0, *(output.margin for output in card.outputs)])
     lead = _up(edge, unit)
-    size = _tile_size(card, compute, unit, lead, edge)
+    size = _tile_size(card, compute, unit, lead, edge, shape)
     overlap = compute.overlap
     if overlap is None and radius is None:
         overlap = card.tiling.overlap if card.tiling.overlap is not None else int(size * DEFAULT_OVERLAP)
@@ -112,7 +112,7 @@ def alignment(card: Card) -> int:
     return math.lcm(card.stride, *ratios)
 
 
-def _tile_size(card: Card, compute: Compute, unit: int, lead: int, edge: int) -> int:
+def _tile_size(card: Card, compute: Compute, unit: int, lead: int, edge: int, shape: tuple[int, int] | None) -> int:
     if card.tiling.fixed:
         if compute.tile not in (None, card.tiling.size):
             raise RequestError(
@@ -121,18 +121,25 @@ def _tile_size(card: Card, compute: Compute, unit: int, lead: int, edge: int) ->
         return card.tiling.size
     if compute.tile is not None:
         return _up(compute.tile, unit)
-    # A default tile keeps at least half of its side after cropping, and more where nothing is lost by a larger one:
-    # with a known receptive radius the map is the same, and less is computed twice.
-    wanted = max(card.tiling.size, 2 * (lead + edge))
-    if card.receptive_radius is not None:
-        wanted = max(wanted, min(_ROOMY * (lead + edge), _ROOMY_MOST, _affordable(compute)))
-    return _up(wanted, unit)
+    # A tile keeps at least half of its side after cropping.
+    least = _up(2 * (lead + edge), unit)
+    own = max(_up(card.tiling.size, unit), least)
+    if card.receptive_radius is None or compute.overlap is not None or shape is None:
+        return own
+    # With a known receptive radius every tile gives the same map: the one with the fewest pixels to compute is taken.
+    most = max(own, _down(min(_LARGEST, _affordable(compute)), unit))
+
+    def computed(size: int) -> int:
+        step = _down(size - lead - edge, unit)
+        return math.prod(-(-length // step) for length in shape) * size**2
+
+    return min(range(max(least, _SMALLEST // unit * unit), most + 1, unit), key=computed, default=own)
 
 
 def _affordable(compute: Compute) -> int:
     """Side of a tile whose activations leave most of the job's memory to the rest."""
     if compute.memory is None:
-        return _ROOMY_MOST
+        return _LARGEST
     return int(math.sqrt(compute.memory * 2**20 / _ACTIVATIONS))
 
 

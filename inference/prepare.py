@@ -92,7 +92,7 @@ def prepare(
         job.grid, card.slots, job.sources, card.gsd, lambda spec: native_grid(spec, context), area and area.bounds
     )
     grid = run_grid.grid
-    lattice = make_lattice(card, job.compute) if model else Lattice(512, 512, 0, 0, 0)
+    lattice = make_lattice(card, job.compute, (grid.height, grid.width)) if model else Lattice(512, 512, 0, 0, 0)
     _check_batch(card, job, lattice.size)
     layout = make_blocks(grid, lattice, _values_per_pixel(card), _block_bytes(job), job.compute.block)
     return Prepared(

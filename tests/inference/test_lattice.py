@@ -107,3 +107,31 @@ def test_blocks_cover_the_grid_once() -> None:
         window = layout.window(index)
         covered[window.row : window.row + window.height, window.col : window.col + window.width] += 1
     assert (covered == 1).all()
+
+
+def test_the_tile_with_the_fewest_pixels_to_compute_is_taken():
+    """4096 pixels are five steps of 824, which is less than six of the card's own size or than five of 912."""
+    lattice = make_lattice(card(51, 8, 512), Compute(), (4096, 4096))
+    assert (lattice.size, lattice.step, lattice.count(4096)) == (936, 824, 5)
+
+
+@pytest.mark.parametrize("shape", [(300, 260), (1000, 1000), (5000, 700), (40_000, 40_000)])
+def test_no_other_tile_would_compute_less(shape):
+    unet = card(51, 8, 512)
+
+    def computed(lattice):
+        return lattice.count(shape[0]) * lattice.count(shape[1]) * lattice.size**2
+
+    chosen = make_lattice(unet, Compute(), shape)
+    assert 256 <= chosen.size <= 1024
+    others = [make_lattice(unet, Compute(tile=size), shape) for size in range(256, 1025, 8)]
+    assert computed(chosen) == min(map(computed, others))
+
+
+def test_a_model_without_a_known_radius_keeps_its_own_tile():
+    assert make_lattice(card(None, 1, 320), Compute(), (5000, 5000)).size == 320
+
+
+def test_a_low_ceiling_makes_small_tiles():
+    unet = card(51, 8, 256)
+    assert make_lattice(unet, Compute(memory=256), (5000, 5000)).size < make_lattice(unet, Compute(), (5000, 5000)).size
