@@ -24,8 +24,8 @@ faults: ## the whole fault suite: kills, full disks, stalling networks, hostile 
 test-qgis340: ## the tests that need QGIS in a second QGIS, 3.40 in a Debian chroot (as root)
 	@scripts/second_qgis.sh
 
-bench: ## how long QGIS keeps its user waiting, with and without the plugin
-	@scripts/setup.sh system engine qgis
+bench: ## how long QGIS keeps its user waiting, and how fast the engine is, by other tools and by itself
+	@scripts/setup.sh system engine qgis train
 	@scripts/bench.sh
 
 lint: ## ruff, flake8-qgis, bandit, detect-secrets

@@ -31,8 +31,8 @@ from simulate import register_package  # noqa: E402
 register_package()
 
 from fusion_mapper.inference.inputs import scale  # noqa: E402
-from fusion_mapper.models.architectures.receptive import measured_radius  # noqa: E402
-from fusion_mapper.models.architectures.unet import ConvBlock  # noqa: E402
+from fusion_mapper.models.architectures.receptive import receptive_field  # noqa: E402
+from fusion_mapper.models.architectures.unet import UNet  # noqa: E402
 from fusion_mapper.models.card import Card, Channel, Output, Scaling, Slot, Tiling  # noqa: E402
 from fusion_mapper.models.embed import embed_card  # noqa: E402
 from fusion_mapper.models.fields import encode  # noqa: E402
@@ -50,27 +50,9 @@ NOTICE = "trained on a simulated landscape, for benchmarks alone"
 CLASSES = len(LAND_COVER)
 
 
-class ReferenceUNet(nn.Module):
-    """U-Net of two 3×3 convolutions at each level on either side: 0.49 M parameters on three bands."""
-
-    def __init__(self, channels: int, classes: int, widths: tuple[int, ...] = (16, 32, 64, 128)) -> None:
-        super().__init__()
-        self.stride = 2 ** (len(widths) - 1)
-        self.down = nn.ModuleList(ConvBlock(a, b, 2) for a, b in zip((channels, *widths[:-1]), widths, strict=True))
-        pairs = zip(widths[1:], widths[:-1], strict=True)
-        self.up = nn.ModuleList(ConvBlock(below + beside, beside, 2) for below, beside in pairs)
-        self.head = nn.Conv2d(widths[0], classes, 1)
-
-    def forward(self, stack: Tensor) -> Tensor:
-        """Scores of every pixel (N×K×H×W) of a stack (N×C×H×W, sides multiples of the stride)."""
-        features = [self.down[0](stack)]
-        for block in self.down[1:]:
-            features.append(block(functional.max_pool2d(features[-1], 2)))
-        above = features.pop()
-        for block in reversed(self.up):
-            above = functional.interpolate(above, scale_factor=2.0, mode="nearest")
-            above = block(torch.cat([features.pop(), above], dim=1))
-        return self.head(above)
+def reference_unet(channels: int) -> UNet:
+    """Two 3×3 convolutions at each level on either side: 0.49 M parameters on three bands."""
+    return UNet(channels, CLASSES, (16, 32, 64, 128), up_convs=2)
 
 
 class Pointwise(nn.Module):
@@ -111,7 +93,7 @@ def train(network: nn.Module, stack: np.ndarray, truth: np.ndarray) -> nn.Module
 
 def card_of(name: str, title: str, slots: tuple[Slot, ...], network: nn.Module) -> Card:
     """The card of a reference model."""
-    radius = measured_radius(ReferenceUNet(1, 1), network.stride) if isinstance(network, ReferenceUNet) else 0
+    radius, stride = receptive_field(network) if isinstance(network, UNet) else (0, 1)
     return Card(
         name=name,
         title=title,
@@ -120,7 +102,7 @@ def card_of(name: str, title: str, slots: tuple[Slot, ...], network: nn.Module) 
         notice=NOTICE,
         gsd=0.4,
         receptive_radius=radius,
-        stride=network.stride,
+        stride=stride,
         tiling=Tiling(size=TILE),
     )
 
@@ -206,7 +188,7 @@ def main() -> None:
         write(pointwise, card_of(f"pointwise-{name}", "1×1 convolution", slots, pointwise), folder)
         if not (folder / f"unet-{name}.onnx").exists():
             values = stack()
-            network = train(ReferenceUNet(width, CLASSES), values, truth[: values.shape[1], : values.shape[2]])
+            network = train(reference_unet(width), values, truth[: values.shape[1], : values.shape[2]])
             write(network, card_of(f"unet-{name}", "Reference U-Net", slots, network), folder)
 
 

@@ -36,17 +36,23 @@ class UNet(nn.Module):
         out_channels: classes, or 1 for a regression.
         widths: channels at every level, from full resolution down; one level more halves the resolution again.
         squash: True puts a sigmoid on the scores (regressions between 0 and 1).
+        up_convs: convolutions at every level on the way up.
     """
 
     def __init__(
-        self, in_channels: int, out_channels: int, widths: tuple[int, ...] = (16, 32, 48, 64), squash: bool = False
+        self,
+        in_channels: int,
+        out_channels: int,
+        widths: tuple[int, ...] = (16, 32, 48, 64),
+        squash: bool = False,
+        up_convs: int = 1,
     ) -> None:
         super().__init__()
         self.stride = 2 ** (len(widths) - 1)
         inputs = (in_channels, *widths[:-1])
         self.down = nn.ModuleList(ConvBlock(a, b, 2) for a, b in zip(inputs, widths, strict=True))
         pairs = zip(widths[1:], widths[:-1], strict=True)
-        self.up = nn.ModuleList(ConvBlock(below + beside, beside, 1) for below, beside in pairs)
+        self.up = nn.ModuleList(ConvBlock(below + beside, beside, up_convs) for below, beside in pairs)
         self.head = nn.Conv2d(widths[0], out_channels, 1)
         self.squash = squash
 

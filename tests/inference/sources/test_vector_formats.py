@@ -12,7 +12,7 @@ import shapely
 from fusion_mapper.inference.errors import SourceError
 from fusion_mapper.inference.grid import Window
 from fusion_mapper.inference.job import VectorLayer
-from fusion_mapper.inference.sources import vector
+from fusion_mapper.inference.sources import osm, vector
 from osm_sources import Run, osm_slot, recipe, square_grid, write_layer, write_osm, write_pbf
 from pyogrio import raw
 from pyproj import Transformer
@@ -159,10 +159,10 @@ def many_roads(tmp_path, count=3000):
     return square_grid(GRID.crs, 500_000, 5_000_000, 2.0, 5000)
 
 
-def test_a_window_costs_its_own_features_only(tmp_path, monkeypatch):
-    grid = many_roads(tmp_path)
-    source = Run(tmp_path).open(ROADS, grid, VectorLayer("many.gpkg"))
-    counts = []
+@pytest.fixture
+def counts(monkeypatch) -> list[int]:
+    """How many features each question to a layer was answered with."""
+    counts: list[int] = []
     ask = vector.VectorReader._ask
 
     def counted(self, *args):
@@ -171,10 +171,29 @@ def test_a_window_costs_its_own_features_only(tmp_path, monkeypatch):
         return rows
 
     monkeypatch.setattr(vector.VectorReader, "_ask", counted)
-    source.read(Window(2000, 2000, 300, 300))
+    return counts
+
+
+def test_a_window_costs_what_lies_on_its_sheet_and_its_neighbours_nothing(tmp_path, counts):
+    source = Run(tmp_path).open(ROADS, many_roads(tmp_path), VectorLayer("many.gpkg"))
+    source.read(Window(2200, 2200, 300, 300))
+    assert len(counts) == 1
+    assert 0 < counts[0] < 800
+    source.read(Window(2300, 3000, 800, 700))
+    assert len(counts) == 1
+
+
+def test_a_window_on_a_crowded_sheet_costs_its_own_features_only(tmp_path, counts, monkeypatch):
+    grid = many_roads(tmp_path)
+    spread = Run(tmp_path).open(ROADS, grid, VectorLayer("many.gpkg")).read(Window(2200, 2200, 300, 300))
+    counts.clear()
+    monkeypatch.setattr(osm, "_MOST", 100)
+    crowded = Run(tmp_path).open(ROADS, grid, VectorLayer("many.gpkg"))
+    window = crowded.read(Window(2200, 2200, 300, 300))
     assert 0 < sum(counts) < 300
+    assert np.array_equal(window.data, spread.data)
     before = len(counts)
-    source.read(Window(2100, 2050, 100, 100))
+    crowded.read(Window(2250, 2250, 100, 100))
     assert len(counts) == before
 
 
