@@ -30,7 +30,10 @@ def add_compute(algorithm: FusionAlgorithm, model: bool = True) -> None:
             tr("Number format in the model; auto keeps full precision unless a lower one is known to be safe."),
             advanced=True,
         )
-        _add_number(algorithm, "TILE", tr("Tile size (pixels)"), 1, tr("The model's own when empty."))
+        tile = tr(
+            "When empty, the one with the least to compute, or the model's own where no receptive radius is known."
+        )
+        _add_number(algorithm, "TILE", tr("Tile size (pixels)"), 1, tile)
         _add_number(algorithm, "OVERLAP", tr("Overlap of tiles (pixels)"), 0, tr("As the model needs when empty."))
         _add_number(algorithm, "BATCH", tr("Tiles at once"), 1, tr("As the device likes when empty."))
     _add_number(algorithm, "WORKERS", tr("Workers"), 1, tr("Blocks that are read and computed at the same time."))
