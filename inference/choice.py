@@ -7,7 +7,7 @@ from collections.abc import Callable
 from dataclasses import replace
 
 from .kept import Kept, Opened
-from .plan import PLAN
+from .plan import PLAN, device_named
 from .prepare import Prepared
 from .sources import Context
 from .trial import Verdict, choose, is_open
@@ -50,8 +50,7 @@ def _begun(prepared: Prepared) -> Verdict | None:
     try:
         plan = json.loads((prepared.folder / PLAN).read_text(encoding="utf-8"))
         session = plan["session"] if plan["model"] == prepared.model.sha256 else None
-        device = "openvino" if session["backend"] == "openvino" else session["device"].lower()
-        return Verdict("onnxruntime-cpu" if device == "cpu" else device, session["precision"])
-    except (OSError, ValueError, KeyError, TypeError, AttributeError, RecursionError):
+        return Verdict(device_named(session), session["precision"])
+    except (OSError, ValueError, LookupError, TypeError, RecursionError):
         # No plan, or none that can be read: the run starts from the beginning, and says so (`adopt_plan`).
         return None

@@ -69,6 +69,14 @@ def library_versions() -> dict[str, str]:
     }
 
 
+def device_named(session: Mapping[str, Any]) -> str:
+    """The word of `Compute.device` for what a plan's ``session`` ran on."""
+    if session["backend"] == "openvino":
+        return "openvino"
+    device = str(session["device"]).split()[0].lower()
+    return "onnxruntime-cpu" if device == "cpu" else device
+
+
 def _runtime(session: SessionInfo | None) -> dict[str, str]:
     """The version of the library that runs the model."""
     return {session.backend: str(import_module(session.backend).__version__)} if session else {}

@@ -8,6 +8,7 @@ from dataclasses import replace
 from typing import Any
 
 from ..job import Job
+from ..plan import device_named
 
 #: Differences that one sentence names.
 _TOLD = 3
@@ -23,9 +24,7 @@ def obedient(job: Job, plan: Mapping[str, Any], threads: int) -> Job:
     session = plan["session"]
     if session is None:
         return replace(job, compute=compute)
-    kind = str(session["device"]).split()[0].lower()
-    device = {"openvino": "openvino"}.get(session["backend"], "onnxruntime-cpu" if kind == "cpu" else kind)
-    return replace(job, compute=replace(compute, device=device, precision=session["precision"]))
+    return replace(job, compute=replace(compute, device=device_named(session), precision=session["precision"]))
 
 
 def differences(plan: Mapping[str, Any], own: Mapping[str, Any]) -> str:

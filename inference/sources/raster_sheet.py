@@ -73,7 +73,7 @@ class Sheet:
             self.file, self._layer = self._open()
         read = self._read_in_squares if self._order.skip_unreadable else self._read_or_stop
         data, opacity = read(window)
-        changes = [(scale, offset) for scale, offset in zip(self.file.scales, self.file.offsets, strict=True)]
+        changes = list(zip(self.file.scales, self.file.offsets, strict=True))
         if opacity is None and set(changes) == {(1.0, 0.0)}:
             return data, None
         data = data.astype(np.float32, copy=False)
