@@ -1,5 +1,5 @@
 # Thin on purpose: each target calls a script in scripts/, and makes first what that needs. A second call installs nothing.
-.PHONY: help setup setup-train demo test faults test-qgis340 bench lint package qgis
+.PHONY: help setup setup-train demo test faults check-gpu test-qgis340 bench lint package qgis
 
 help: ## what there is to make
 	@sed -n 's/^\([a-z0-9-]*\):.*## \(.*\)/\1|\2/p' Makefile | column -t -s '|'
@@ -20,6 +20,9 @@ test: setup ## all tests, in the engine's environment and in QGIS
 faults: ## the whole fault suite: kills, full disks, stalling networks, hostile files
 	@scripts/setup.sh system engine dev
 	@scripts/faults.sh
+
+check-gpu: ## providers, equality with the processor, back-off and rates on an NVIDIA graphics card, where there is one
+	@scripts/check_gpu.sh
 
 test-qgis340: ## the tests that need QGIS in a second QGIS, 3.40 in a Debian chroot (as root)
 	@scripts/second_qgis.sh

@@ -115,3 +115,14 @@ class TestBothRuns:
 
     def test_a_selection_that_lies_in_one_run_only_passes(self, run):
         assert run(self.PASS, "def test_other(): pass\n", ("-k", "fine")).returncode == 0
+
+
+def test_without_a_graphics_card_its_check_ends_well_with_one_sentence(repository_root, tmp_path):
+    for program in ("bash", "dirname", "grep", "timeout"):
+        (tmp_path / program).symlink_to(shutil.which(program))
+    environment = {"PATH": str(tmp_path)}
+    done = subprocess.run(
+        [repository_root / "scripts" / "check_gpu.sh"], env=environment, capture_output=True, text=True, check=True
+    )
+    assert done.stdout == ""
+    assert done.stderr == "No graphics card of NVIDIA answers here, so the GPU part was not checked.\n"
