@@ -2,30 +2,26 @@
 
 from __future__ import annotations
 
-import csv
 import ctypes
 import importlib.metadata
-import re
-import shutil
-import subprocess  # nosec B404  # nvidia-smi is asked for the cards
 import sys
 from pathlib import Path
 from typing import Any
 
-#: Seconds that nvidia-smi has; it is slow to wake a sleeping card.
-_PATIENCE = 20.0
-_FIELDS = ("name", "driver", "total", "free")
+from .nvidia import PATIENCE, NvidiaCard, ask_cards
+
 _WANTED_LIBRARIES = ("cublas", "cudnn", "cufft", "cuda-runtime", "cuda-nvrtc", "curand")
 
 
-def cuda_facts() -> dict[str, Any] | None:
+def cuda_facts(patience: float = PATIENCE) -> dict[str, Any] | None:
     """``wanted`` (the CUDA of this ONNX Runtime, empty where it has none), ``found`` (versions of CUDA's packages),
-    ``cards`` (name, driver, MiB in all and free); None where there is neither a card nor a build for one.
+    ``cards`` (name, driver, compute capability, MiB in all and free); None where there is neither a card nor a build
+    for one. The driver has `patience` seconds to answer.
     """
-    wanted, cards = built_for(), read_cards(_ask_driver())
+    wanted, cards = built_for(), ask_cards(patience=patience)
     if not wanted and not cards:
         return None
-    return {"wanted": wanted, "found": _packages() if wanted else {}, "cards": cards}
+    return {"wanted": wanted, "found": _packages() if wanted else {}, "cards": [_told(card) for card in cards]}
 
 
 def built_for() -> str:
@@ -35,13 +31,6 @@ def built_for() -> str:
     except ImportError:
         return ""
     return str(getattr(onnxruntime, "cuda_version", "") or "")
-
-
-def read_cards(text: str) -> list[dict[str, Any]]:
-    """The cards in nvidia-smi's answer; sizes in MiB, None where a card does not tell."""
-    rows = (row for row in csv.reader(text.splitlines(), skipinitialspace=True) if len(row) == len(_FIELDS))
-    cards = [dict(zip(_FIELDS, row, strict=True)) for row in rows if re.match(r"\d+\.", row[1])]
-    return [{**card, "total": _mebibytes(card["total"]), "free": _mebibytes(card["free"])} for card in cards]
 
 
 def why_not() -> str:
@@ -62,19 +51,11 @@ def why_not() -> str:
     return ""
 
 
-def _ask_driver() -> str:
-    program = shutil.which("nvidia-smi")
-    if program is None:
-        return ""
-    question = "--query-gpu=name,driver_version,memory.total,memory.free"
-    try:
-        done = subprocess.run(  # nosec B603  # a fixed question to the driver's own program, no shell
-            [program, question, "--format=csv,noheader,nounits"],
-            stdin=subprocess.DEVNULL, capture_output=True, timeout=_PATIENCE, check=False,
-        )  # fmt: skip
-    except (OSError, subprocess.TimeoutExpired):
-        return ""
-    return done.stdout.decode("utf-8", "replace") if done.returncode == 0 else ""
+def _told(card: NvidiaCard) -> dict[str, Any]:
+    return {
+        "name": card.name, "driver": card.driver, "capability": card.capability,
+        "total": card.memory, "free": card.free,
+    }  # fmt: skip
 
 
 def _packages() -> dict[str, str]:
@@ -84,7 +65,3 @@ def _packages() -> dict[str, str]:
         if name.startswith("nvidia-") and any(library in name for library in _WANTED_LIBRARIES):
             found[name] = one.version
     return dict(sorted(found.items()))
-
-
-def _mebibytes(text: str) -> int | None:
-    return int(text) if text.strip().isdigit() else None

@@ -20,7 +20,8 @@ QT_PACKAGES = {"PyQt5", "PyQt6", "PySide2", "PySide6", "sip"}
 # What both processes read; `fields` and `errors` are what the others are written with.
 CONTRACTS = [
     "models.card", "models.errors", "models.fields", "models.library", "models.palette", "models.trainplan",
-    "inference.errors", "inference.events", "inference.job", "inference.learnjob", "inference.record",
+    "inference.errors", "inference.events", "inference.job", "inference.learnjob", "inference.nvidia",
+    "inference.record",
 ]  # fmt: skip
 
 

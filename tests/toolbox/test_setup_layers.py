@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 
 import pytest
+from fusion_mapper.inference.nvidia import NvidiaCard
 from fusion_mapper.toolbox.setup import layers
 from fusion_mapper.toolbox.setup.layers import (
     CPU,
@@ -21,14 +22,7 @@ from fusion_mapper.toolbox.setup.layers import (
     pythons_for,
     requirement_files,
 )
-from fusion_mapper.toolbox.setup.machine import (
-    Machine,
-    NvidiaCard,
-    platform_name,
-    read_cards,
-    read_instructions,
-    real_adapters,
-)
+from fusion_mapper.toolbox.setup.machine import Machine, platform_name, read_instructions, real_adapters
 
 LINUX, WINDOWS, MAC = "linux-x86_64", "windows-amd64", "macos-arm64"
 TURING = NvidiaCard("NVIDIA T4", "580.65.06", 7.5, 15360)
@@ -173,17 +167,6 @@ def test_the_fingerprint_follows_what_is_asked_for_alone(tmp_path):
     assert fingerprint((file,)) == before
     file.write_bytes(b"numpy==1.1 \\\n    --hash=sha256:aa\n")
     assert fingerprint((file,)) != before
-
-
-def test_nvidia_smi_is_read_with_and_without_the_capability():
-    new = "NVIDIA H200, 580.95.05, 143771, 9.0\nTesla T4, 580.95.05, 15360, 7.5\n"
-    assert read_cards(new) == (
-        NvidiaCard("NVIDIA H200", "580.95.05", 9.0, 143771), NvidiaCard("Tesla T4", "580.95.05", 7.5, 15360)
-    )  # fmt: skip
-    assert read_cards("GeForce GTX 960, 450.80.02, 4043\n") == (NvidiaCard("GeForce GTX 960", "450.80.02", None, 4043),)
-    assert read_cards("NVIDIA GB10, 580.95.05, [N/A], 12.1\n")[0].memory is None
-    assert read_cards('Field "compute_cap" is not a valid field to query.\n') == ()
-    assert read_cards("No devices were found\n") == ()
 
 
 def test_the_processors_flags_are_read():

@@ -24,3 +24,10 @@ def test_every_device_is_told_in_the_order_in_which_it_is_taken():
 
 def test_a_report_without_devices_tells_nothing():
     assert device_lines({}) == []
+
+
+def test_a_card_that_shares_the_systems_memory_is_told_without_figures():
+    card = {"name": "NVIDIA GB10", "driver": "580.95.05", "total": None, "free": None}
+    assert device_lines({"cuda": {"wanted": "", "cards": [card]}}) == [
+        "NVIDIA GB10: driver 580.95.05, which does not tell the memory."
+    ]

@@ -7,12 +7,13 @@ from functools import partial
 from pathlib import Path
 
 import pytest
+from fusion_mapper.inference.nvidia import NvidiaCard
 from fusion_mapper.toolbox import settings
 from fusion_mapper.toolbox.engine import environment
 from fusion_mapper.toolbox.setup import layers, planning
 from fusion_mapper.toolbox.setup.installer import install
 from fusion_mapper.toolbox.setup.layers import CPU, CUDA13, Proposal
-from fusion_mapper.toolbox.setup.machine import Machine, NvidiaCard
+from fusion_mapper.toolbox.setup.machine import Machine
 from fusion_mapper.toolbox.setup.planning import Survey
 from fusion_mapper.toolbox.setup.pythons import Found
 from fusion_mapper.toolbox.setup.state import UNFINISHED, State, Wish, engine_folder, read_stamp, write_record

@@ -11,8 +11,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Optional
 
+from ...inference.nvidia import NvidiaCard
 from ..engine.environment import PLUGIN_ROOT
-from .machine import Machine, NvidiaCard
+from .machine import Machine
 
 REQUIREMENTS = PLUGIN_ROOT / "resources" / "requirements"
 CPU, CUDA13, CUDA12, DIRECTML = LAYERS = ("cpu", "cuda13", "cuda12", "directml")

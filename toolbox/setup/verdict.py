@@ -35,6 +35,8 @@ def _cuda_lines(cuda: object) -> list[str]:
     lines = []
     for card in cuda.get("cards", []):
         text = tr("{name}: driver {driver}, {free} of {total} MiB free.")
+        if card.get("total") is None or card.get("free") is None:
+            text = tr("{name}: driver {driver}, which does not tell the memory.")
         lines.append(text.format(**{name: card.get(name) for name in ("name", "driver", "free", "total")}))
     if cuda.get("wanted"):
         found = ", ".join(f"{name} {version}" for name, version in cuda.get("found", {}).items()) or tr("nothing")
