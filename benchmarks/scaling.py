@@ -34,6 +34,7 @@ register_package()
 from fusion_mapper.inference.blocks import compute_block  # noqa: E402
 from fusion_mapper.inference.blockstore import BlockStore  # noqa: E402
 from fusion_mapper.inference.cluster.package import Package  # noqa: E402
+from fusion_mapper.inference.exhaustion import Batch  # noqa: E402
 from fusion_mapper.inference.grid import Grid, Window  # noqa: E402
 from fusion_mapper.inference.job import Outputs, job_from_dict  # noqa: E402
 from fusion_mapper.inference.kept import Kept  # noqa: E402
@@ -98,8 +99,8 @@ def measure_block(folder: Path, size: int) -> None:
     sources = prepared.open_sources(Context(folder, prepared.folder, lambda _: None))
     window = prepared.layout.window(0)
     pixels = window.height * window.width
-    made = compute_block(prepared, 0, sources, opened.session, opened.batch, lambda _: None)
-    seconds = fastest(lambda: compute_block(prepared, 0, sources, opened.session, opened.batch, lambda _: None))
+    made = compute_block(prepared, 0, sources, opened.session, Batch(opened.batch), lambda _: None)
+    seconds = fastest(lambda: compute_block(prepared, 0, sources, opened.session, Batch(opened.batch), lambda _: None))
     tell("side of a block", window.width, "pixels")
     tell("a block: read, run, merge, encode", seconds * 1e6 / pixels, "core s/Mpixel")
     store = BlockStore(folder / "kept", prepared.layout)

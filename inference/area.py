@@ -58,6 +58,13 @@ class AreaMask:
             geometry_mask([geometry], (window.height, window.width), grid.window_transform(window), invert=True)
         )
 
+    def touched(self, grid: Grid) -> np.ndarray:
+        """H×W bool, True for every pixel of the grid of which the area covers a part."""
+        geometry = [self._in(grid.pyproj_crs)]
+        return np.asarray(
+            geometry_mask(geometry, (grid.height, grid.width), grid.transform, all_touched=True, invert=True)
+        )
+
     def fingerprint(self) -> str:
         """The polygons themselves, since opening a GeoPackage changes its bytes."""
         return "sha256:" + hashlib.sha256(shapely.to_wkb(shapely.normalize(self._geometry))).hexdigest()

@@ -9,6 +9,7 @@ from itertools import product
 import numpy as np
 from pyproj import CRS
 
+from .exhaustion import Batch
 from .grid import Window, way_between
 from .inputs import BlockInputs, read_block, vector_inputs
 from .lattice import alignment
@@ -40,7 +41,7 @@ def compute_block(
     index: int,
     sources: Mapping[str, Source],
     session: Session | None,
-    batch: int,
+    batch: Batch,
     checkpoint: Callable[[float], None],
 ) -> BlockResult:
     """Compute one block.
@@ -66,9 +67,18 @@ def compute_block(
         for i, j in product(rows, cols)
         if _matters(prepared, lattice.origin(i), lattice.origin(j), window, valid)
     ]
-    for first in range(0, len(tiles), batch):
-        checkpoint(first / len(tiles))
-        _run_tiles(prepared, inputs, tiles[first : first + batch], sources, session, batch, mergers)
+    done = 0
+    while done < len(tiles):
+        checkpoint(done / len(tiles))
+        size = batch.size
+        group = tiles[done : done + size]
+        try:
+            answers = session.run(_feed(prepared, inputs, group, sources, size))
+        except Exception as problem:  # noqa: BLE001 - runtimes raise classes of their own; other faults are raised again
+            batch.shrink(problem, size)
+            continue
+        _merge(prepared, group, answers, mergers)
+        done += len(group)
     return BlockResult(arrays, _finish(mergers, arrays), counts)
 
 
@@ -144,17 +154,7 @@ def _matters(prepared: Prepared, row: int, col: int, window: Window, valid: np.n
     return bool(valid[inner.within(Window(0, 0, window.height, window.width))].any())
 
 
-def _run_tiles(
-    prepared: Prepared,
-    inputs: BlockInputs,
-    tiles: list[Tile],
-    sources: Mapping[str, Source],
-    session: Session,
-    batch: int,
-    mergers: list[Merger],
-) -> None:
-    feed = _feed(prepared, inputs, tiles, sources, batch)
-    answers = session.run(feed)
+def _merge(prepared: Prepared, tiles: list[Tile], answers: Mapping[str, np.ndarray], mergers: list[Merger]) -> None:
     for merger, output in zip(mergers, prepared.card.outputs, strict=True):
         scores = answers[output.name]
         for place, (row, col) in enumerate(tiles):

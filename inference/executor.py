@@ -11,7 +11,9 @@ from typing import Any
 
 from .blocks import compute_block
 from .blockstore import BlockStore
+from .ceiling import Admission, Ceiling
 from .errors import Cancelled
+from .exhaustion import Batch
 from .lattice import BlockLayout
 from .pictures import Pictures, make_pictures
 from .prepare import Prepared
@@ -31,9 +33,10 @@ class BlockRun:
     context: Context
     store: BlockStore
     session: Session | None
-    batch: int
+    batch: Batch
     plan: Mapping[str, Any]
     """The plan as it stands in the run folder, which workers elsewhere have to obey."""
+    ceiling: Ceiling
 
 
 #: Computes every block of a run that is not yet kept: here (`run_blocks`), or on a cluster.
@@ -52,7 +55,8 @@ def run_blocks(run: BlockRun, voice: Voice) -> None:
     count = min(worker_count(run.prepared.job.compute), max(len(pending), 1))
     work = SharedWork(in_order(pending, run.prepared.layout, from_centre), count, strictly=from_centre)
     pictures = make_pictures(run.prepared, run.store, voice)
-    state = _State(BlockProgress(run.prepared.layout, pending, voice), voice)
+    admission = Admission(run.ceiling, run.prepared, count, run.context.warn)
+    state = _State(BlockProgress(run.prepared.layout, pending, voice), voice, admission)
     workers = [
         threading.Thread(target=_work, args=(run, i, work, state, pictures), name=f"block-worker-{i}", daemon=True)
         for i in range(count)
@@ -94,31 +98,35 @@ def _show_kept(pictures: Pictures, kept: list[int], state: _State) -> None:
 
 def _work(run: BlockRun, worker: int, work: SharedWork, state: _State, pictures: Pictures | None) -> None:
     try:
-        _work_off(run, worker, work, state, pictures)
+        if state.admission.admits(worker):
+            _work_off(run, worker, work, state, pictures)
     except BaseException as problem:  # noqa: BLE001 - handed to the main thread, which raises it
         state.fail(problem)
+    finally:
+        state.admission.measured(worker)
 
 
 def _work_off(run: BlockRun, worker: int, work: SharedWork, state: _State, pictures: Pictures | None) -> None:
     sources = run.prepared.open_sources(run.context)
     try:
         while not state.stopped() and (index := work.take(worker)) is not None:
-            checkpoint = partial(state.checkpoint, index)
+            checkpoint = partial(state.checkpoint, worker, index)
             result = compute_block(run.prepared, index, sources, run.session, run.batch, checkpoint)
             run.store.write(index, result)
             if pictures is not None:
                 pictures.draw(index, result.arrays)
-            state.checkpoint(index, 1.0)
+            checkpoint(1.0)
     finally:
         for source in sources.values():
             source.close()
 
 
 class _State:
-    """What the workers share: progress, the first error, and whether to stop."""
+    """What the workers share: progress, the first error, whether to begin and whether to stop."""
 
-    def __init__(self, progress: BlockProgress, voice: Voice) -> None:
+    def __init__(self, progress: BlockProgress, voice: Voice, admission: Admission) -> None:
         self.problem: BaseException | None = None
+        self.admission = admission
         self._progress = progress
         self._voice = voice
         self._lock = threading.Lock()
@@ -131,8 +139,10 @@ class _State:
             if self.problem is None:
                 self.problem = problem
 
-    def checkpoint(self, index: int, share: float) -> None:
+    def checkpoint(self, worker: int, index: int, share: float) -> None:
         """Count a block's share as done; raises Cancelled when the run has to stop."""
+        if share > 0:
+            self.admission.measured(worker)
         if share < 1:
             self._voice.checkpoint()
             if self.problem is not None:

@@ -27,6 +27,8 @@ class Opened:
 
     session: Session
     batch: int
+    free: bool = False
+    """Whether it takes any other number of tiles as well."""
     batch_seconds: float | None = None
     """Time of one full batch, once somebody has measured it."""
 
@@ -92,8 +94,10 @@ def _open(model: LoadedModel, compute: Compute, tile: int) -> Opened:
     asked = model.card.tiling.batch or compute.batch
     session = open_session(model.path, model.card, compute, asked or CPU_BATCH, tile)
     if not asked and session.info.device in ("CUDA", "TENSORRT", "DIRECTML"):
-        return Opened(session, GPU_BATCH)
-    return Opened(session, asked or CPU_BATCH)
+        return Opened(session, GPU_BATCH, free=True)
+    # OpenVINO compiles a model for one number of tiles.
+    free = not model.card.tiling.batch and session.info.backend == "onnxruntime"
+    return Opened(session, asked or CPU_BATCH, free)
 
 
 def _make_room(shelf: OrderedDict[Any, Any], room: int) -> None:

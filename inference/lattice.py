@@ -7,6 +7,7 @@ depends on how the run was cut (DESIGN.md, invariant 1). One dimension suffices:
 from __future__ import annotations
 
 import math
+from collections.abc import Callable
 from dataclasses import dataclass
 
 import numpy as np
@@ -15,6 +16,7 @@ from ..models.card import Card
 from .errors import RequestError
 from .grid import Grid, Window
 from .job import Compute
+from .workers import MOST_WORKERS
 
 #: Share of a tile that neighbours share where the card gives no finite receptive radius and no overlap.
 DEFAULT_OVERLAP = 0.25
@@ -22,8 +24,14 @@ DEFAULT_OVERLAP = 0.25
 _ACROSS, _LEAST = 6, 256
 #: Sides of tiles from which one is chosen: smaller ones cost more calls, larger ones more room for their activations.
 _SMALLEST, _LARGEST = 256, 1024
-#: Bytes a pixel that the activations of the workers' tiles may come to, as a share of the ceiling.
-_ACTIVATIONS = 2048
+#: Sides that are compared, at most; between neighbours of so many there is little to choose.
+_TRIED = 96
+#: Bytes that a network's activations come to for each pixel of a tile. Measured of the starter models: 600.
+ACTIVATIONS = 640
+#: MiB that a run takes besides tiles: libraries, the model, GDAL's cache, what products are written from.
+BESIDES = 384
+#: Share of the rest for the tiles; blocks take another (`prepare.block_bytes`).
+_FOR_TILES = 0.75
 
 
 @dataclass(frozen=True)
@@ -76,8 +84,12 @@ class Lattice:
         return start, self.origin(tiles.stop - 1) + self.size - start
 
 
-def make_lattice(card: Card, compute: Compute, shape: tuple[int, int] | None = None) -> Lattice:
+def make_lattice(
+    card: Card, compute: Compute, shape: tuple[int, int] | None = None, squares: Callable[[int], int] | None = None
+) -> Lattice:
     """Lay the lattice for a model, on a grid of that height and width where they are known.
+
+    `squares` answers how many squares of a side, laid from the grid's first pixel, have something to map; all without.
 
     Raises:
         RequestError: when the tile asked for (or fixed by the graph) is too small for the receptive radius.
@@ -86,7 +98,7 @@ def make_lattice(card: Card, compute: Compute, shape: tuple[int, int] | None = N
     radius = card.receptive_radius
     edge = max([radius or 0, *(output.margin for output in card.outputs)])
     lead = _up(edge, unit)
-    size = _tile_size(card, compute, unit, lead, edge, shape)
+    size = _tile_size(card, compute, unit, lead, edge, shape and (squares or _all_squares(shape)))
     overlap = compute.overlap
     if overlap is None and radius is None:
         overlap = card.tiling.overlap if card.tiling.overlap is not None else int(size * DEFAULT_OVERLAP)
@@ -112,7 +124,13 @@ def alignment(card: Card) -> int:
     return math.lcm(card.stride, *ratios)
 
 
-def _tile_size(card: Card, compute: Compute, unit: int, lead: int, edge: int, shape: tuple[int, int] | None) -> int:
+def _all_squares(shape: tuple[int, int]) -> Callable[[int], int]:
+    return lambda side: math.prod(-(-length // side) for length in shape)
+
+
+def _tile_size(
+    card: Card, compute: Compute, unit: int, lead: int, edge: int, squares: Callable[[int], int] | None
+) -> int:
     if card.tiling.fixed:
         if compute.tile not in (None, card.tiling.size):
             raise RequestError(
@@ -124,23 +142,28 @@ def _tile_size(card: Card, compute: Compute, unit: int, lead: int, edge: int, sh
     # A tile keeps at least half of its side after cropping.
     least = _up(2 * (lead + edge), unit)
     own = max(_up(card.tiling.size, unit), least)
-    if card.receptive_radius is None or compute.overlap is not None or shape is None:
+    if card.receptive_radius is None or compute.overlap is not None or squares is None:
         return own
     # With a known receptive radius every tile gives the same map: the one with the fewest pixels to compute is taken.
-    most = max(own, _down(min(_LARGEST, _affordable(compute)), unit))
+    if compute.memory is None:
+        most = max(own, _down(_LARGEST, unit))
+    else:
+        most = max(_down(min(_LARGEST, _affordable(compute, compute.memory)), unit), least)
 
     def computed(size: int) -> int:
-        step = _down(size - lead - edge, unit)
-        return math.prod(-(-length // step) for length in shape) * size**2
+        return squares(_down(size - lead - edge, unit)) * size**2
 
-    return min(range(max(least, _SMALLEST // unit * unit), most + 1, unit), key=computed, default=own)
+    first = max(least, _SMALLEST // unit * unit)
+    apart = max((most - first) // _TRIED // unit * unit, unit)
+    return min(range(first, most + 1, apart), key=computed, default=own)
 
 
-def _affordable(compute: Compute) -> int:
-    """Side of a tile whose activations leave most of the job's memory to the rest."""
-    if compute.memory is None:
-        return _LARGEST
-    return int(math.sqrt(compute.memory * 2**20 / _ACTIVATIONS))
+def _affordable(compute: Compute, memory: int) -> int:
+    """Side of a tile with which as many workers as there may be keep within so many MiB. It does not depend on the
+    machine's cores, since a run must go on with its tiles wherever it is resumed.
+    """
+    room = max(memory - BESIDES, 64) * _FOR_TILES * 2**20 / (compute.workers or MOST_WORKERS)
+    return int(math.sqrt(room / ACTIVATIONS))
 
 
 def _too_small(size: int, least: int) -> str:

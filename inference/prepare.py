@@ -17,6 +17,7 @@ from .job import Job, resolve
 from .job import Source as SourceSpec
 from .kept import Kept
 from .lattice import BlockLayout, Lattice, make_blocks, make_lattice
+from .occupancy import Occupancy, occupancy
 from .rungrid import build_grid
 from .sinks.encode import products_of
 from .sources import Context, Source, open_source
@@ -42,6 +43,8 @@ class Prepared:
     card: Card
     grid: Grid
     area: AreaMask | None
+    held: Occupancy | None
+    """Where the area lies, coarsely; None without an area or a model."""
     lattice: Lattice
     layout: BlockLayout
     products: dict[str, Path]
@@ -92,9 +95,10 @@ def prepare(
         job.grid, card.slots, job.sources, card.gsd, lambda spec: native_grid(spec, context), area and area.bounds
     )
     grid = run_grid.grid
-    lattice = make_lattice(card, job.compute, (grid.height, grid.width)) if model else Lattice(512, 512, 0, 0, 0)
+    held = occupancy(area, grid) if area and model else None
+    lattice = _lattice(card, job, grid, held) if model else Lattice(512, 512, 0, 0, 0)
     _check_batch(card, job, lattice.size)
-    layout = make_blocks(grid, lattice, _values_per_pixel(card), _block_bytes(job), job.compute.block)
+    layout = make_blocks(grid, lattice, _values_per_pixel(card), block_bytes(job), job.compute.block)
     return Prepared(
         job,
         base,
@@ -103,11 +107,16 @@ def prepare(
         card,
         grid,
         area,
+        held,
         lattice,
         layout,
         products,
         (*(model.warnings if model else ()), *run_grid.warnings),
     )
+
+
+def _lattice(card: Card, job: Job, grid: Grid, held: Occupancy | None) -> Lattice:
+    return make_lattice(card, job.compute, (grid.height, grid.width), held and held.count)
 
 
 def wanted_of(output: Output, products: dict[str, Path]) -> frozenset[str]:
@@ -178,7 +187,8 @@ def _check_batch(card: Card, job: Job, tile: int) -> None:
         )
 
 
-def _block_bytes(job: Job) -> int:
+def block_bytes(job: Job) -> int:
+    """What the arrays of one block may take."""
     if job.compute.memory is None:
         return BLOCK_BYTES
     # A quarter of the ceiling for the workers' arrays leaves room for the model, GDAL's cache and the sinks. It does

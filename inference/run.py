@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -10,9 +11,11 @@ from . import events
 from .alone import alone_in
 from .assemble import Assembler
 from .blockstore import BlockStore
+from .ceiling import Ceiling
 from .changes import refuse_changes, stamp
 from .choice import open_chosen
 from .executor import BlockRun, Executor, run_blocks
+from .exhaustion import Batch
 from .job import Job
 from .kept import Kept
 from .plan import adopt_plan, library_versions, make_plan
@@ -42,12 +45,20 @@ def run_job(
     warnings = Warnings(voice.say)
     kept = kept or Kept()
     prepared = prepare(job, base, warnings.tell, kept)
+    ceiling = Ceiling(job.compute)
+    voice = replace(voice, require=ceiling.require)
     with alone_in(prepared.folder, warnings.tell):
-        return _run(prepared, kept, voice, warnings, began, execute)
+        return _run(prepared, kept, voice, warnings, began, execute, ceiling)
 
 
 def _run(
-    prepared: Prepared, kept: Kept, voice: Voice, warnings: Warnings, began: float, execute: Executor
+    prepared: Prepared,
+    kept: Kept,
+    voice: Voice,
+    warnings: Warnings,
+    began: float,
+    execute: Executor,
+    ceiling: Ceiling,
 ) -> events.Result:
     for sentence in prepared.warnings:
         warnings.tell(sentence)
@@ -64,7 +75,8 @@ def _run(
     if told:
         warnings.tell(told)
     store = BlockStore(prepared.folder, prepared.layout)
-    execute(BlockRun(prepared, context, store, session, batch, plan), voice)
+    shrinking = Batch(batch, fixed=not (opened and opened.free), tell=warnings.tell)
+    execute(BlockRun(prepared, context, store, session, shrinking, plan, ceiling), voice)
     refuse_changes(prepared, context, before, found.fingerprints)
     for sentence in [*doubts(prepared, store.total("counts")), *(seams(prepared, store.total) if session else ())]:
         warnings.tell(sentence)

@@ -88,10 +88,12 @@ def _feeds(
 
 
 def _places(prepared: Prepared) -> list[tuple[int, int]]:
-    """Origins of all tiles of the map."""
+    """Origins of the tiles that have something to map."""
     lattice, grid = prepared.lattice, prepared.grid
-    rows, cols = range(lattice.count(grid.height)), range(lattice.count(grid.width))
-    return [(lattice.origin(i), lattice.origin(j)) for i in rows for j in cols]
+    held = np.ones((lattice.count(grid.height), lattice.count(grid.width)), bool)
+    if prepared.held is not None:
+        held &= prepared.held.squares(lattice.step)
+    return [(lattice.origin(int(i)), lattice.origin(int(j))) for i, j in np.argwhere(held)]
 
 
 @dataclass(frozen=True)

@@ -15,11 +15,14 @@ class Voice:
 
     say: Callable[[Event], None]
     cancelled: Callable[[], bool]
+    require: Callable[[], None] = lambda: None
+    """Raises when the run must not go on for another reason than its user's wish."""
 
     def checkpoint(self) -> None:
-        """Go on, or raise Cancelled."""
+        """Go on, or raise Cancelled, or what `require` raises."""
         if self.cancelled():
             raise Cancelled("The run was cancelled; its finished blocks are kept.")
+        self.require()
 
 
 class Warnings:

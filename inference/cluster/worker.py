@@ -15,6 +15,7 @@ from ..blocks import compute_block
 from ..blockstore import BlockStore
 from ..channel import forbid_telemetry
 from ..errors import Cancelled, RequestError
+from ..exhaustion import Batch
 from ..kept import Kept
 from ..plan import BLOCKS, make_plan
 from ..prepare import Prepared, prepare
@@ -68,7 +69,7 @@ def compute(ticket: Path, index: int) -> Answer:
 class Desk:
     """One run in this process: its model's session, and layers opened once for each thread that reads."""
 
-    def __init__(self, ticket: Path, prepared: Prepared, session: Session | None, batch: int) -> None:
+    def __init__(self, ticket: Path, prepared: Prepared, session: Session | None, batch: Batch) -> None:
         self._ticket = ticket
         self._prepared = prepared
         self._session, self._batch = session, batch
@@ -138,11 +139,11 @@ def _open(path: Path, ticket: Ticket, threads: int) -> tuple[Desk, str]:
     mind_the_network(ticket.job.to_dict())
     prepared = prepare(obedient(ticket.job, ticket.plan, threads), ticket.base, lambda _: None)
     _require_room(prepared.folder)
-    session, batch = None, 1
+    opened = None
     if prepared.runs_model and prepared.model is not None:
         opened = Kept().opened(prepared.model, prepared.job.compute, prepared.lattice.size)
-        session, batch = opened.session, opened.batch
-    desk = Desk(path, prepared, session, batch)
+    session, batch = (opened.session, opened.batch) if opened else (None, 1)
+    desk = Desk(path, prepared, session, Batch(batch, fixed=not opened.free) if opened else Batch(1))
     own = make_plan(prepared, session.info if session else None, batch, desk.fingerprints())
     reason = differences(ticket.plan, own)
     if reason:
