@@ -67,7 +67,7 @@ def examine() -> dict[str, Any]:
     if facts is None:
         return report
     lacking = why_not() if facts["wanted"] and not devices["cuda"]["works"] else ""
-    if lacking:
+    if lacking and lacking not in devices["cuda"]["reason"]:
         devices["cuda"]["reason"] = f"{devices['cuda']['reason']} {lacking}"
     return {**report, "cuda": facts}
 

@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+import time
+
 import pytest
 from fusion_mapper.inference.cuda import cuda_facts
 from fusion_mapper.inference.doctor import examine
 from fusion_mapper.inference.sessions import BackendError
+from fusion_mapper.inference.sessions.provider_options import BOUND
+from fusion_mapper.inference.user_cache import VARIABLE
 from gpu_check import REFERENCE, Asked, devices_to_check, difference, is_asked_for, opened, rate, starter, tiles
 
 #: Probabilities in 32 bits: another order of summation than the processor's, through 20 layers. In 16 bits there are
@@ -68,6 +72,30 @@ def test_the_same_tiles_give_the_same_bytes(asked):
     first = {name: array.copy() for name, array in session.run(fed).items()}
     for name, array in session.run(fed).items():
         assert array.tobytes() == first[name].tobytes()
+
+
+@pytest.mark.parametrize("asked", ASKED, ids=str)
+def test_bound_and_unbound_give_the_same_answers(asked):
+    if asked.device not in BOUND:
+        pytest.skip(f"nothing is bound on {asked.device}")
+    session, fed = session_or_skip(STARTERS[0], asked), tiles(starter(STARTERS[0]))
+    bound = session.run(fed)
+    session._memory = ""
+    assert difference(starter(STARTERS[0]), bound, session.run(fed)) == (0.0, 1.0)
+
+
+def test_tensorrts_engines_are_built_once(tmp_path, monkeypatch, tell):
+    if "tensorrt" not in devices_to_check():
+        pytest.skip("TensorRT is not checked")
+    monkeypatch.setenv(VARIABLE, str(tmp_path))
+    model, seconds = starter(STARTERS[0]), []
+    for _ in range(2):
+        begun = time.perf_counter()
+        session_or_skip(STARTERS[0], Asked("tensorrt", "f16")).run(tiles(model))
+        seconds.append(time.perf_counter() - begun)
+    assert list(tmp_path.glob("fusion_mapper/tensorrt/*/*.engine"))
+    tell(f"TensorRT, f16: {seconds[0]:.1f} s to open and run the first time, {seconds[1]:.1f} s the second")
+    assert seconds[1] < seconds[0]
 
 
 @pytest.mark.parametrize("batch", [1, 8])
