@@ -161,10 +161,13 @@ class WarpedLayer:
             part = intersection(box, inside)
             values = warped.read(window=RasterWindow(box.col, box.row, box.width, box.height))
             data[:, *part.within(inside)] = values[:, *part.within(box)]
-        if self._file.alpha is None:
-            opacity = np.ones(data.shape[1:], np.float32)
-        else:
-            data, opacity = data[:-1], data[-1] / np.float32(255)
+        opacity = np.ones(data.shape[1:], np.float32)
+        if warped.count > len(self._file.bands):
+            data, density = data[:-1], data[-1]
+            if self._file.alpha is not None:
+                opacity = density / np.float32(255)
+            else:
+                data[:, density == 0] = np.nan
         if self._limits is not None:
             np.clip(data, *self._limits, out=data)
         return data, opacity
