@@ -57,7 +57,7 @@ def compute_block(
     if not inside.any():
         return _outside(prepared, window)
     inputs = read_block(prepared.card, sources, grid, window, region, "stack" in prepared.products)
-    valid = inputs.valid & inside
+    valid = inputs.valid & inside if prepared.area else inputs.valid
     arrays, counts = _asides(prepared, inputs, valid, inside), tally(valid, inputs.missing)
     if session is None:
         return BlockResult(arrays, 0, counts)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import threading
+import time
 from collections.abc import Callable
 from pathlib import Path
 
@@ -15,6 +16,8 @@ from .prepare import Prepared, block_bytes
 
 #: Share of the memory that is free at a run's start that it may take where the job sets no ceiling.
 SHARE = 0.6
+#: Seconds between two looks at what is taken; asking the system takes as long as a small tile.
+_LOOK_EVERY = 0.05
 #: Where Linux tells the limits of the group that a process is in (a container, a batch system).
 _GROUP = Path("/sys/fs/cgroup")
 
@@ -30,12 +33,17 @@ class Ceiling:
     def __init__(self, compute: Compute, taken: Callable[[], int] | None = None) -> None:
         self._taken = taken or resident
         self._before = self._taken()
+        self._looked = -_LOOK_EVERY
         self._asked = compute.memory
         own = compute.memory * 2**20 if compute.memory else 0
         self.bytes = own or self._before + int(SHARE * available())
 
     def require(self) -> None:
         """Go on, or raise RequestError when more is taken than allowed."""
+        now = time.monotonic()
+        if now - self._looked < _LOOK_EVERY:
+            return
+        self._looked = now
         taken = self._taken()
         if taken > self.bytes:
             ceiling = "compute.memory" if self._asked else f"{SHARE:.0%} of what was free at its start"

@@ -21,8 +21,8 @@ def tally(valid: np.ndarray, missing: np.ndarray) -> np.ndarray:
         valid: H×W bool, True where the pixel is mapped.
         missing: optional slots × H × W, 1 where the slot's layer has no value.
     """
-    without = (missing.astype(bool) & valid).sum(axis=(1, 2)) if len(missing) else []
-    return np.array([valid.sum(), *without], np.int64)
+    without = (np.count_nonzero(lost.astype(bool) & valid) for lost in missing)
+    return np.array([np.count_nonzero(valid), *without], np.int64)
 
 
 def doubts(prepared: Prepared, counts: np.ndarray) -> Iterator[str]:

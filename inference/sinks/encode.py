@@ -27,7 +27,7 @@ ARRAYS: dict[str, tuple[str, ...]] = {
 #: The same for a regression head.
 REGRESSION_ARRAYS: dict[str, tuple[str, ...]] = {"regression": ("regression",), "summary": ("regression",)}
 #: Rows worked on at a time: few enough to be cheap in memory, enough that threads seldom wait for the interpreter.
-_STRIP = 256
+_STRIP = 128
 
 
 def products_of(output: Output) -> frozenset[str]:

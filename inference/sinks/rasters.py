@@ -128,6 +128,7 @@ def _draft_profile(grid: Grid, spec: RasterSpec) -> dict[str, object]:
         "interleave": "band",
         "compress": "deflate",
         "zlevel": 1,
+        "num_threads": "all_cpus",
         "bigtiff": "if_safer",
     }
 

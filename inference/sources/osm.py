@@ -52,14 +52,15 @@ class OsmRasters:
         self.grid = grid
         self._recipes = recipes
         self._metres = max(metres_around(recipe) for recipe in recipes)
+        self._kind = np.dtype(np.float32 if any(recipe.soften > 1 for recipe in recipes) else np.uint8)
         self._pixels = max(pixels_around(recipe) for recipe in recipes)
         self._chunks: OrderedDict[tuple[int, int], np.ndarray] = OrderedDict()
         self._sheets: OrderedDict[tuple[int, int], tuple[Matches, np.ndarray] | None] = OrderedDict()
         self._survey: Survey | None = None
 
     def read(self, window: Window) -> np.ndarray:
-        """Channels × height × width float32, 0 to 1."""
-        data = np.zeros((len(self._recipes), window.height, window.width), np.float32)
+        """Channels × height × width, 0 to 1: float32, or uint8 where no recipe softens."""
+        data = np.zeros((len(self._recipes), window.height, window.width), self._kind)
         for row in range(window.row // CHUNK, -(-(window.row + window.height) // CHUNK)):
             columns = range(window.col // CHUNK, -(-(window.col + window.width) // CHUNK))
             missing = [column for column in columns if (row, column) not in self._chunks]
@@ -118,8 +119,10 @@ class OsmRasters:
         here = (bounds[:, 0] <= box[2]) & (bounds[:, 2] >= box[0]) & (bounds[:, 1] <= box[3]) & (bounds[:, 3] >= box[1])
         shapes, rules = found.shapes[here], found.rules[:, here]
         metres = self._metres_at(window) if self._metres else (1.0, 1.0)
-        rows = zip(self._recipes, rules, strict=True)
-        return np.stack([burn(recipe, shapes, row, self.grid, window, metres) for recipe, row in rows])
+        burned = np.empty((len(self._recipes), window.height, window.width), self._kind)
+        for channel, recipe, row in zip(burned, self._recipes, rules, strict=True):
+            channel[...] = burn(recipe, shapes, row, self.grid, window, metres)
+        return burned
 
     def _reach(self, window: Window) -> Bounds:
         """The box in the grid's CRS from which features can touch a window."""
@@ -145,7 +148,7 @@ class OsmRasters:
             self._chunks[key] = chunk
         if key in self._chunks:
             self._chunks.move_to_end(key)
-        most = max(CACHE // (4 * CHUNK * CHUNK * len(self._recipes)), 2)
+        most = max(CACHE // (self._kind.itemsize * CHUNK * CHUNK * len(self._recipes)), 2)
         while len(self._chunks) > most:
             self._chunks.popitem(last=False)
 

@@ -46,7 +46,7 @@ def burn(
     window: Window,
     metres: tuple[float, float],
 ) -> np.ndarray:
-    """One channel on a window: H×W float32 from 0 to 1.
+    """One channel on a window: H×W float32 from 0 to 1 where the recipe softens, else uint8 of 0 and 1.
 
     Args:
         recipe: widths, buffers, dilation, softening.
@@ -67,7 +67,7 @@ def burn(
         burned = ndimage.maximum_filter(burned, recipe.dilate, mode="constant")
     if recipe.soften > 1:
         return _box_mean(burned, recipe.soften)[window.within(wide)]
-    return burned[window.within(wide)].astype(np.float32)
+    return burned[window.within(wide)]
 
 
 def to_pixels(grid: Grid, points: np.ndarray) -> np.ndarray:

@@ -163,7 +163,9 @@ class RasterSource:
 
     def read(self, window: Window) -> Patch:
         parts = [mosaic.read(window) for mosaic in self._mosaics]
-        data = parts[0][0] if len(parts) == 1 else _joined([values for values, _ in parts])
+        if len(parts) == 1:
+            return Patch(*parts[0], window, self._grid)
+        data = _joined([values for values, _ in parts])
         return Patch(data, np.logical_and.reduce([valid for _, valid in parts]), window, self._grid)
 
     def facts(self) -> Facts:

@@ -117,8 +117,8 @@ def test_a_worker_waits_for_what_the_one_before_takes_and_begins_where_there_is_
 
 def test_what_is_passed_is_named():
     memory = Memory(300)
+    Ceiling(Compute(memory=500), memory).require()
     ceiling = Ceiling(Compute(memory=500), memory)
-    ceiling.require()
     memory.taken = 501
     with pytest.raises(RequestError, match=r"takes 501 MiB of memory, more than its ceiling of 500 MiB"):
         ceiling.require()
