@@ -24,9 +24,9 @@ CHUNK = 512
 CACHE = 96 * 2**20
 #: GDAL's line drawing may leave the true line by a pixel.
 _SLACK = 2
-#: Side in pixels, a multiple of the chunks', of the squares for which features are read; how many are kept, and how
-#: many features a layer may have in one.
-_SHEET, _SHEETS, _MOST = 2048, 3, 20_000
+#: Sides in pixels, multiples of the chunks', of the squares for which features are read; the first in which no layer
+#: has more than so many features is taken. How many squares are kept.
+_SIDES, _MOST, _SHEETS = (16_384, 2048), 20_000, 4
 
 
 def open_osm(slot: Slot, spec: SourceSpec, grid: Grid, context: Context) -> OsmSource:
@@ -55,7 +55,7 @@ class OsmRasters:
         self._kind = np.dtype(np.float32 if any(recipe.soften > 1 for recipe in recipes) else np.uint8)
         self._pixels = max(pixels_around(recipe) for recipe in recipes)
         self._chunks: OrderedDict[tuple[int, int], np.ndarray] = OrderedDict()
-        self._sheets: OrderedDict[tuple[int, int], tuple[Matches, np.ndarray] | None] = OrderedDict()
+        self._sheets: OrderedDict[Window, tuple[Matches, np.ndarray] | None] = OrderedDict()
         self._survey: Survey | None = None
 
     def read(self, window: Window) -> np.ndarray:
@@ -101,18 +101,21 @@ class OsmRasters:
 
         Asking a layer takes longer than reading some thousand features of it, so chunks share what is read for a sheet.
         """
-        row, col = chunk.row // _SHEET, chunk.col // _SHEET
-        if (row, col) not in self._sheets:
-            sheet = Window(row * _SHEET, col * _SHEET, _SHEET, _SHEET)
-            found = self.layers.read(self._reach(sheet), _MOST)
-            self._sheets[row, col] = None if found is None else (found, _bounds(found))
-            while len(self._sheets) > _SHEETS:
-                self._sheets.popitem(last=False)
-        shared = self._sheets[row, col]
-        if shared is not None:
-            return shared
+        for side in _SIDES:
+            shared = self._sheet(Window(chunk.row // side * side, chunk.col // side * side, side, side))
+            if shared is not None:
+                return shared
         found = self.layers.read(self._reach(chunk))
         return found, _bounds(found)
+
+    def _sheet(self, sheet: Window) -> tuple[Matches, np.ndarray] | None:
+        if sheet not in self._sheets:
+            found = self.layers.read(self._reach(sheet), _MOST)
+            self._sheets[sheet] = None if found is None else (found, _bounds(found))
+        self._sheets.move_to_end(sheet)
+        while len(self._sheets) > _SHEETS:
+            self._sheets.popitem(last=False)
+        return self._sheets[sheet]
 
     def _burn(self, found: Matches, bounds: np.ndarray, window: Window) -> np.ndarray:
         box = self._reach(window)

@@ -27,6 +27,8 @@ _BLOCK_BYTES = 64 * 2**20
 _ALIGNED = 1e-6
 #: GDAL widens its kernels from this scale downward (target pixels per source pixel).
 _WIDENED = 0.95
+#: The density of a warped pixel of which nothing is missing (`warp_document.has_density`).
+_OPAQUE = np.float32(255)
 #: Resampling that gives back the stored values on the file's own lattice; cubic B-splines smooth even there.
 _INTERPOLATING = frozenset({"nearest", "bilinear", "cubic", "lanczos", "average", "mode"})
 _OVERSHOOTING = frozenset({"cubic", "lanczos"})
@@ -41,7 +43,7 @@ class Layer(Protocol):
     def read(self, window: Window) -> tuple[np.ndarray, np.ndarray | None]:
         """Values as stored (C×H×W float32, NaN where a band has none) and opacity (H×W float32, 0 to 1).
 
-        The values keep their whole-number type and the opacity is None where every pixel has a value and is opaque.
+        The opacity is None where every pixel has a value and is opaque; whole numbers then keep their type.
         """
         ...
 
@@ -151,26 +153,29 @@ class WarpedLayer:
         self._margin = 0
         self._warped: DatasetReader | None = None
 
-    def read(self, window: Window) -> tuple[np.ndarray, np.ndarray]:
-        warped = self._reaching(window)
+    def read(self, window: Window) -> tuple[np.ndarray, np.ndarray | None]:
+        warped, bands = self._reaching(window), len(self._file.bands)
         inside = Window(window.row + self._margin, window.col + self._margin, window.height, window.width)
-        data = np.empty((warped.count, window.height, window.width), np.float32)
+        data = np.empty((bands, window.height, window.width), np.float32)
+        density: np.ndarray | None = None
         # Square by square, since a larger request would be warped at once, with other rounding at the file's edges.
         for square in squares(inside, self._side):
             box = square.clipped(warped.height, warped.width)
             part = intersection(box, inside)
             values = warped.read(window=RasterWindow(box.col, box.row, box.width, box.height))
-            data[:, *part.within(inside)] = values[:, *part.within(box)]
-        opacity = np.ones(data.shape[1:], np.float32)
-        if warped.count > len(self._file.bands):
-            data, density = data[:-1], data[-1]
-            if self._file.alpha is not None:
-                opacity = density / np.float32(255)
-            else:
-                data[:, density == 0] = np.nan
+            data[:, *part.within(inside)] = values[:bands, *part.within(box)]
+            if not _is_whole(values, bands):
+                if density is None:
+                    density = np.full(data.shape[1:], _OPAQUE)
+                density[part.within(inside)] = values[bands, *part.within(box)] if len(values) > bands else _OPAQUE
         if self._limits is not None:
             np.clip(data, *self._limits, out=data)
-        return data, opacity
+        if density is None:
+            return data, None
+        if self._file.alpha is not None:
+            return data, density / _OPAQUE
+        data[:, density == 0] = np.nan
+        return data, np.ones(data.shape[1:], np.float32)
 
     def close(self) -> None:
         if self._warped is not None:
@@ -227,6 +232,11 @@ class WarpedLayer:
         pixel = (8 if self._file.wide else 4) * (len(self._file.bands) + 1)
         side = math.sqrt(_BLOCK_BYTES / pixel) / max(ratio, 1.0)
         return min(_BLOCK, 2 ** max(int(math.log2(max(side, 1.0))), 0))
+
+
+def _is_whole(values: np.ndarray, bands: int) -> bool:
+    """Whether all pixels of a warped square have every band, and are opaque where a band of density follows them."""
+    return bool((values[bands:] == _OPAQUE).all() and np.isfinite(values[:bands]).all())
 
 
 def _limits(file: RasterFile, resampling: str) -> tuple[float, float] | None:

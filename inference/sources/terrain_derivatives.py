@@ -52,29 +52,34 @@ class Relief:
 
     @cached_property
     def gradient(self) -> tuple[np.ndarray, np.ndarray]:
-        """Rise per metre towards grid east and grid north, H×W float64 each (Horn 1981)."""
+        """Rise per metre towards grid east and grid north, H×W float32 each (Horn 1981).
+
+        Differences come first, which are exact for heights within a factor of two, so single precision suffices.
+        """
         if self.valid.all():
-            # The same sums, each made once for the neighbours that share it.
-            e = self.elevation.astype(np.float64)
-            twice = e + e
-            down = e[:-2] + twice[1:-1]
-            down += e[2:]
-            across = e[:, :-2] + twice[:, 1:-1]
-            across += e[:, 2:]
-            east, north = down[:, 2:] - down[:, :-2], across[:-2] - across[2:]
-            east *= 1 / (8 * self.width[:, None])
-            north *= 1 / (8 * self.height[:, None])
-            return east, north
-        n = self.neighbours
-        east = (n[-1, 1] + 2 * n[0, 1] + n[1, 1]) - (n[-1, -1] + 2 * n[0, -1] + n[1, -1])
-        north = (n[-1, -1] + 2 * n[-1, 0] + n[-1, 1]) - (n[1, -1] + 2 * n[1, 0] + n[1, 1])
-        return east / (8 * self.width[:, None]), north / (8 * self.height[:, None])
+            across, down = self.elevation[:, 2:] - self.elevation[:, :-2], self.elevation[:-2] - self.elevation[2:]
+            east = _weighed(across[:-2], across[1:-1], across[2:])
+            north = _weighed(down[:, :-2], down[:, 1:-1], down[:, 2:])
+        else:
+            # The same sums, so that it does not show which way was taken.
+            n = {step: values.astype(np.float32) for step, values in self.neighbours.items()}
+            east = _weighed(n[-1, 1] - n[-1, -1], n[0, 1] - n[0, -1], n[1, 1] - n[1, -1])
+            north = _weighed(n[-1, -1] - n[1, -1], n[-1, 0] - n[1, 0], n[-1, 1] - n[1, 1])
+        east *= (1 / (8 * self.width[:, None])).astype(np.float32)
+        north *= (1 / (8 * self.height[:, None])).astype(np.float32)
+        return east, north
+
+
+def _weighed(first: np.ndarray, middle: np.ndarray, last: np.ndarray) -> np.ndarray:
+    total = middle + middle
+    total += first
+    total += last
+    return total
 
 
 def slope(relief: Relief) -> np.ndarray:
     """Slope in degrees, H×W."""
-    # In single precision, which the answer has in the end; a gradient is of a size whose square it holds.
-    east, north = (part.astype(np.float32) for part in relief.gradient)
+    east, north = relief.gradient
     steepness = np.sqrt(east * east + north * north)
     return np.degrees(np.arctan(steepness, out=steepness), out=steepness)
 

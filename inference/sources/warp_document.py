@@ -92,8 +92,10 @@ class Warp:
 
 
 def warp_document(warp: Warp) -> str:
-    """The XML that GDAL opens: the warped bands, NaN where invalid, or, where `has_density`, followed by a band with the
-    share of a pixel that is opaque (0 to 255) and whatever where that is 0.
+    """The XML that GDAL opens: the warped bands, NaN where invalid.
+
+    Where `has_density`, a band follows with the share of a pixel that is opaque (0 to 255); where that is 0 the others
+    say nothing.
     """
     count = len(warp.bands)
     bands = "".join(_band(index + 1, "") for index in range(count))
