@@ -5,7 +5,7 @@ from __future__ import annotations
 import errno
 
 import pytest
-from fusion_mapper.toolbox.setup.causes import _SENTENCES, explain, explain_os_error
+from fusion_mapper.toolbox.setup.causes import _SENTENCES, cause, explain, explain_os_error
 from fusion_mapper.toolbox.setup.pip_words import Fetched, PipListener
 
 # As pip 23 to 26 say it.
@@ -33,10 +33,11 @@ SAID = {
 
 @pytest.mark.parametrize("name", SAID)
 def test_the_cause_is_told_with_the_next_step(name):
-    cause = explain(SAID[name], 1)
-    assert cause.name == name
-    assert cause.sentence == _SENTENCES[name]
-    assert cause.sentence.endswith(".")
+    found = explain(SAID[name], 1)
+    assert found == cause(name)
+    assert found.name == name
+    assert "{" not in found.sentence
+    assert found.sentence.endswith(".")
 
 
 def test_every_cause_has_a_sign_in_pips_words():

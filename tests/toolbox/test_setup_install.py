@@ -2,21 +2,18 @@
 
 from __future__ import annotations
 
-import contextlib
-import json
 import os
 import signal
 import subprocess
 import sys
-import threading
 from dataclasses import replace
 from pathlib import Path
 
 import pytest
-from fusion_mapper.inference.errors import Cancelled, FusionMapperError
+from fusion_mapper.inference.errors import Cancelled
 from fusion_mapper.toolbox.setup import layers
 from fusion_mapper.toolbox.setup.causes import cause
-from fusion_mapper.toolbox.setup.installer import Plan, SetupBusy, SetupFailed, install, is_busy, remove
+from fusion_mapper.toolbox.setup.installer import install, is_busy, remove
 from fusion_mapper.toolbox.setup.layers import fingerprint
 from fusion_mapper.toolbox.setup.network import network_variables, pip_environment
 from fusion_mapper.toolbox.setup.pythons import Found
@@ -32,38 +29,11 @@ from fusion_mapper.toolbox.setup.state import (
     state_of,
     write_record,
 )
+from fusion_mapper.toolbox.setup.steps import Plan, SetupBusy, SetupFailed
+from setup_watch import NAMES, Watcher, held, prove
 from wheel_index import WAIT, serve, write_requirements, write_wheel
 
 PYTHON = Path("/usr/bin/python3")
-NAMES = ("alpha", "beta", "gamma")
-
-
-class Watcher:
-    """Follows an installation."""
-
-    def __init__(self) -> None:
-        self.steps = []
-        self.lines = []
-        self.stop = threading.Event()
-
-    def stepped(self, step):
-        self.steps.append(step)
-
-    def said(self, line):
-        self.lines.append(line)
-
-    def is_cancelled(self):
-        return self.stop.is_set()
-
-    @property
-    def names(self):
-        return list(dict.fromkeys(step.name for step in self.steps))
-
-
-def prove(python: Path, _folder: Path, _is_cancelled) -> dict:
-    """In the doctor's place: every package can be imported."""
-    code = f"import json, {', '.join(NAMES)}; print(json.dumps({{'python': alpha.name}}))"
-    return json.loads(subprocess.run([python, "-I", "-c", code], check=True, capture_output=True).stdout)
 
 
 @pytest.fixture(scope="module")
@@ -107,29 +77,6 @@ def state(plan: Plan) -> State:
 
 def environments(plan: Plan) -> list[Path]:
     return list(plan.folder.glob("env-*"))
-
-
-@contextlib.contextmanager
-def held(index, plan, watcher):
-    """While an installation waits for the second half of a package."""
-    index.held = "beta"
-    ended = []
-
-    def work():
-        try:
-            ended.append(install(plan, watcher, prove))
-        except FusionMapperError as problem:
-            ended.append(problem)
-
-    thread = threading.Thread(target=work)
-    thread.start()
-    assert index.waiting.wait(WAIT)
-    try:
-        yield ended
-    finally:
-        watcher.stop.set()
-        thread.join(WAIT)
-        assert not thread.is_alive()
 
 
 def test_an_environment_is_made_and_stamped(plan):
@@ -200,9 +147,8 @@ sys.path[:0] = [{str(repository_root / "tests")!r}, {str(repository_root / "test
 import conftest
 from pathlib import Path
 from fusion_mapper.toolbox.setup import layers
-from fusion_mapper.toolbox.setup.causes import cause
-from fusion_mapper.toolbox.setup import layers
-from fusion_mapper.toolbox.setup.installer import Plan, install
+from fusion_mapper.toolbox.setup.installer import install
+from fusion_mapper.toolbox.setup.steps import Plan
 from fusion_mapper.toolbox.setup.pythons import Found
 from fusion_mapper.toolbox.setup.state import Wish
 layers._BATCH = 1

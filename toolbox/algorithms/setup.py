@@ -17,10 +17,11 @@ from qgis.core import (
 
 from ...inference.errors import RequestError
 from ..engine.environment import ENGINE_VARIABLE, find_engine
-from ..setup.installer import Step, install
+from ..setup.installer import install
 from ..setup.layers import AUTO, LAYERS
 from ..setup.planning import Network, current_state, make_plan, read_network, survey
 from ..setup.state import LOG, State, Wish, engine_folder, managed_python, read_stamp
+from ..setup.steps import Step
 from ..setup.verdict import device_lines
 from ..setup.words import cost_text, step_text
 from .base import FeedbackListener, FusionAlgorithm, tr
@@ -32,6 +33,7 @@ class _Collected:
     training: bool
     python: str
     wheels: str
+    standalone: bool
     again: bool
     network: Network
 
@@ -85,6 +87,14 @@ class SetupAlgorithm(FusionAlgorithm):
             advanced=True,
         )
         self.add(
+            QgsProcessingParameterBoolean("STANDALONE", tr("Fetch Python"), defaultValue=False),
+            tr(
+                "Where no Python from 3.11 on is found: fetch a build of python-build-standalone from github.com, "
+                "checked against the hash that comes with the plugin, into the engine's folder."
+            ),
+            advanced=True,
+        )
+        self.add(
             QgsProcessingParameterBoolean("AGAIN", tr("Install again"), defaultValue=False),
             tr("Also where the engine is set up already, to repair it."),
             advanced=True,
@@ -104,6 +114,7 @@ class SetupAlgorithm(FusionAlgorithm):
             training=self.parameterAsBool(parameters, "TRAINING", context),
             python=str(Path(python).absolute()) if python else "",
             wheels=str(Path(wheels).absolute()) if wheels else "",
+            standalone=self.parameterAsBool(parameters, "STANDALONE", context),
             again=self.parameterAsBool(parameters, "AGAIN", context),
             network=read_network(),
         )
@@ -116,7 +127,8 @@ class SetupAlgorithm(FusionAlgorithm):
         listener: FeedbackListener,
     ) -> dict[str, object]:
         found = survey(collected.python)
-        wish = Wish(found.layer(collected.device), collected.training, collected.python, collected.wheels)
+        layer = found.layer(collected.device)
+        wish = Wish(layer, collected.training, collected.python, collected.wheels, collected.standalone)
         folder = engine_folder()
         if collected.again or not _is_there(wish):
             plan = make_plan(found, wish, collected.network)

@@ -14,7 +14,6 @@ from qgis.core import QgsApplication, QgsNetworkAccessManager, QgsSettings
 
 from ...inference.errors import RequestError
 from ..settings import setup_python
-from .installer import Plan
 from .layers import (
     AUTO,
     CPU,
@@ -31,8 +30,11 @@ from .layers import (
 )
 from .machine import Machine, look_around
 from .network import network_variables, pip_environment
-from .pythons import Found, find_pythons, none_found, this_place
+from .pythons import Found, find_pythons, none_found, this_place, version_of
+from .standalone import Standalone, offered
 from .state import State, Wish, base_python, engine_folder, read_stamp, state_of
+from .steps import Plan
+from .uv_way import UvPlace, find_uv
 
 #: How many Pythons are kept to fall back on.
 _ENOUGH = 3
@@ -54,14 +56,23 @@ class Survey:
     """Why there is no Python, in a sentence; empty where there is one."""
     free: int
     """Bytes on the disk of the engine's folder."""
+    standalone: Optional[Standalone] = None
+    """The Python that can be fetched, where there is none."""
+    uv: Optional[Path] = None
+    """The uv that installs in pip's place."""
 
     def layer(self, asked: str) -> str:
         """The layer that is meant."""
         return self.proposal.layer if asked == AUTO else asked
 
     def cost(self, layer: str, training: bool) -> Optional[Cost]:
-        """What it takes with the Python that is tried first; None where there is none."""
-        return cost(layer, training, self.machine.platform, self.pythons[0].series) if self.pythons else None
+        """What it takes with the Python that is tried first, or fetched; None where there is none."""
+        python = next(iter(self.pythons), self.standalone)
+        return cost(layer, training, self.machine.platform, python.series) if python is not None else None
+
+    def problem_of(self, standalone: bool) -> str:
+        """What is against an installation, in a sentence; `standalone`: a Python may be fetched."""
+        return "" if standalone and self.standalone is not None else self.problem
 
 
 @dataclass(frozen=True)
@@ -104,8 +115,9 @@ def survey(explicit: str = "") -> Survey:
     problem = "" if usable else none_found(tried, named)
     if not versions:
         problem = f"There are no packages for {machine.platform}; set up an environment by hand and name its Python."
-    layers = possible(machine)
-    return Survey(machine, propose(machine), layers, tuple(usable), problem, _free(folder))
+    build = offered(machine.platform, versions.__contains__, bool(usable), bool(named))
+    free, uv = _free(folder), find_uv(UvPlace(platform.system(), os.environ, str(Path.home())), version_of)
+    return Survey(machine, propose(machine), possible(machine), tuple(usable), problem, free, build, uv)
 
 
 def read_network() -> Network:
@@ -126,8 +138,9 @@ def make_plan(found: Survey, wish: Wish, network: Network, folder: Optional[Path
     Raises:
         RequestError: when it cannot be fulfilled here, with the reason.
     """
-    if found.problem:
-        raise RequestError(found.problem)
+    problem = found.problem_of(wish.standalone)
+    if problem:
+        raise RequestError(problem)
     if wish.layer not in found.layers:
         raise RequestError(
             f"There are no packages of {wish.layer} for {found.machine.platform}; choose another device."
@@ -148,6 +161,8 @@ def make_plan(found: Survey, wish: Wish, network: Network, folder: Optional[Path
         room=wanted.room,
         environment=pip_environment(os.environ, _prefixes(), network.variables),
         certificates=network.certificates,
+        uv=found.uv,
+        standalone=found.standalone if wish.standalone else None,
     )
 
 

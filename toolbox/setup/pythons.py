@@ -105,6 +105,24 @@ def probe(python: str, has_wheels: Callable[[str], bool]) -> Found:
         return Found(path, problem="does not answer as a Python does")
 
 
+def version_of(program: str) -> str:
+    """What a program says to ``--version``; empty where it does not answer."""
+    flags = subprocess.CREATE_NO_WINDOW if sys.platform == "win32" else 0
+    try:
+        done = subprocess.run(  # nosec B603  # a fixed question, no shell
+            [program, "--version"],
+            stdin=subprocess.DEVNULL,
+            capture_output=True,
+            timeout=_PATIENCE,
+            env=clean_environment(),
+            creationflags=flags,
+            check=False,
+        )
+    except (OSError, subprocess.TimeoutExpired):
+        return ""
+    return done.stdout.decode("utf-8", "replace").strip() if done.returncode == 0 else ""
+
+
 def find_pythons(place: Place, has_wheels: Callable[[str], bool]) -> Iterator[Found]:
     """The Pythons of this machine, each asked, in the order in which they are to be tried."""
     for python in candidates(place, lambda path: Path(path).is_file()):

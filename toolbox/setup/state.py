@@ -9,9 +9,11 @@ from __future__ import annotations
 import contextlib
 import json
 import os
-from dataclasses import asdict, dataclass, fields
+import platform
+from collections.abc import Mapping
+from dataclasses import MISSING, asdict, dataclass, fields
 from enum import Enum
-from pathlib import Path
+from pathlib import Path, PureWindowsPath
 from typing import Optional, TypeVar
 
 from ..settings import data_folder
@@ -47,6 +49,8 @@ class Wish:
     """The Python to make the environment with; empty lets one be found."""
     wheels: str = ""
     """A folder of wheels to install from without a network; empty for the package index."""
+    standalone: bool = False
+    """Whether a Python may be fetched where none is found."""
 
 
 @dataclass(frozen=True)
@@ -66,7 +70,25 @@ class Stamp:
 
 def engine_folder() -> Path:
     """Where the environment that Fusion Mapper sets up is kept: in the profile, outside the plugin."""
-    return data_folder() / "engine"
+    return Path(on_this_machine(str(data_folder() / "engine"), platform.system(), os.environ))
+
+
+def on_this_machine(folder: str, system: str, environ: Mapping[str, str]) -> str:
+    """A folder of the profile as it is where gigabytes may lie.
+
+    Windows carries %APPDATA%, in which QGIS keeps its profiles, from machine to machine with its user ("roaming"); what
+    belongs to one machine has its place at the same path below %LOCALAPPDATA%
+    (learn.microsoft.com/windows/win32/shell/knownfolderid, FOLDERID_RoamingAppData, FOLDERID_LocalAppData).
+    """
+    roaming, local = environ.get("APPDATA", ""), environ.get("LOCALAPPDATA", "")
+    if system != "Windows" or not roaming or not local:
+        return folder
+    path = PureWindowsPath(folder)
+    try:
+        return str(PureWindowsPath(local) / path.relative_to(PureWindowsPath(roaming)))
+    except ValueError:
+        # A profile elsewhere, as with --profiles-path.
+        return folder
 
 
 def read_stamp(folder: Path) -> Optional[Stamp]:
@@ -124,7 +146,9 @@ def _read(path: Path, kind: type[Record]) -> Optional[Record]:
         data = json.loads(path.read_text(encoding="utf-8"))
         if data["schema"] != SCHEMA:
             return None
-        record = kind(**{field.name: data[field.name] for field in fields(kind)})
+        # A version before may not have known the last fields.
+        wanted = [field.name for field in fields(kind) if field.name in data or field.default is MISSING]
+        record = kind(**{name: data[name] for name in wanted})
     except (OSError, ValueError, KeyError, TypeError):
         # One that cannot be read is none: what it spoke of is made again.
         return None

@@ -8,8 +8,17 @@ from typing import Optional
 from qgis.PyQt.QtCore import QLocale
 
 from ..faults import tr
-from .installer import CHECK_STEP, ENVIRONMENT_STEP, FETCH_STEP, REMOVE_STEP, TOOLS_STEP, UNPACK_STEP, Step
 from .layers import CPU, CUDA12, CUDA13, DIRECTML, Cost
+from .steps import (
+    CHECK_STEP,
+    ENVIRONMENT_STEP,
+    FETCH_STEP,
+    PYTHON_STEP,
+    REMOVE_STEP,
+    TOOLS_STEP,
+    UNPACK_STEP,
+    Step,
+)
 
 
 def layer_title(layer: str) -> str:
@@ -30,6 +39,7 @@ def size_text(size: int) -> str:
 def step_text(step: Step) -> str:
     """What is being done, in a few words."""
     text = {
+        PYTHON_STEP: tr("Fetching Python {version}").format(version=step.what),
         ENVIRONMENT_STEP: tr("Making an environment"),
         TOOLS_STEP: tr("Preparing the installer"),
         FETCH_STEP: tr("Fetching packages"),
@@ -44,7 +54,7 @@ def count_text(step: Step) -> str:
     """How much of it is done; empty where it is not counted."""
     if not step.total:
         return ""
-    if step.name == FETCH_STEP:
+    if step.name in (PYTHON_STEP, FETCH_STEP):
         return tr("{done} of {total}").format(done=size_text(step.done), total=size_text(step.total))
     if step.name == UNPACK_STEP:
         return tr("{done} of {total}").format(done=step.done, total=step.total)

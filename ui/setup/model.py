@@ -12,9 +12,10 @@ from qgis.PyQt.QtCore import QObject, QTimer, pyqtSignal
 from ...toolbox.engine.commands import IsCancelled
 from ...toolbox.engine.environment import EngineMissing, find_engine
 from ...toolbox.settings import set_engine_python
-from ...toolbox.setup.installer import Listener, Plan, Step, install, is_busy, remove
+from ...toolbox.setup.installer import install, is_busy, remove
 from ...toolbox.setup.planning import Survey, current_state, make_plan, read_network, survey
 from ...toolbox.setup.state import LOG, State, Wish, engine_folder, managed_python, read_wish
+from ...toolbox.setup.steps import Listener, Plan, Step
 from ..shared.errand_task import ErrandTask
 from ..shared.wording import tr
 
