@@ -117,7 +117,7 @@ class Assembler:
         return Mosaic(self._prepared.grid, windows, lambda index, name: self._store.array(index, f"{number}.{name}"))
 
     def _raster(self, path: Path, spec: RasterSpec, array: str) -> Path:
-        write_cog(path, self._prepared.grid, spec, self._blocks(array), self._tags)
+        write_cog(path, self._prepared.grid, spec, self._blocks(array), self._tags, self._prepared.layout.side)
         return path
 
     def _blocks(self, array: str) -> Blocks:

@@ -93,8 +93,16 @@ def _outside(prepared: Prepared, window: Window) -> BlockResult:
     if "missing" in prepared.products:
         arrays["missing"] = np.full(missing.shape, _NO_MAP)
     if prepared.runs_model:
-        _finish(_mergers(prepared, window, nothing), arrays)
-    return BlockResult(arrays, 0, tally(nothing, missing))
+        _finish(_mergers(prepared, Window(0, 0, 1, 1), nothing[:1, :1]), arrays)
+    shown = {name: _everywhere(array, window) for name, array in arrays.items()}
+    return BlockResult(shown, 0, tally(nothing, missing))
+
+
+def _everywhere(array: np.ndarray, window: Window) -> np.ndarray:
+    """One pixel of nodata for the whole of a block; what is not made of pixels as it is."""
+    if array.ndim < 2:
+        return array
+    return np.broadcast_to(array[..., :1, :1], (*array.shape[:-2], window.height, window.width))
 
 
 def _mergers(prepared: Prepared, window: Window, valid: np.ndarray) -> list[Merger]:

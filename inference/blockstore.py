@@ -32,9 +32,8 @@ class BlockStore:
     def write(self, index: int, result: BlockResult) -> None:
         """Keep a block; raises RequestError when the disk does not take it (finished blocks stay)."""
         buffer = io.BytesIO()
-        np.savez(
-            buffer, allow_pickle=False, not_finite=np.int64(result.not_finite), counts=result.counts, **result.arrays
-        )
+        arrays = {name: _shrunk(array) for name, array in result.arrays.items()}
+        np.savez(buffer, allow_pickle=False, not_finite=np.int64(result.not_finite), counts=result.counts, **arrays)
         write_atomically(self._path(index), buffer.getvalue())
 
     def read(self, name: str) -> Iterator[tuple[Window, np.ndarray]]:
@@ -43,10 +42,10 @@ class BlockStore:
             yield self._layout.window(index), self.array(index, name)
 
     def array(self, index: int, name: str) -> np.ndarray:
-        """One array of one block."""
+        """One array of one block; one value, shown for every pixel, where the block has but one."""
         try:
             with np.load(self._path(index), allow_pickle=False) as arrays:
-                return np.asarray(arrays[name])
+                return self._grown(np.asarray(arrays[name]), index)
         except (OSError, EOFError, ValueError, KeyError, zipfile.BadZipFile) as problem:
             raise RequestError(f"The block file {self._path(index)} is damaged; run again.") from problem
 
@@ -65,8 +64,19 @@ class BlockStore:
             if pictures:
                 self.picture(index).unlink(missing_ok=True)
 
+    def _grown(self, array: np.ndarray, index: int) -> np.ndarray:
+        if array.ndim < 2 or array.shape[-2:] != (1, 1):
+            return array
+        window = self._layout.window(index)
+        return np.broadcast_to(array, (*array.shape[:-2], window.height, window.width))
+
     def _path(self, index: int) -> Path:
         return self._folder / f"{index:08d}.npz"
+
+
+def _shrunk(array: np.ndarray) -> np.ndarray:
+    """An array that shows one pixel everywhere (`numpy.broadcast_to`) as that pixel."""
+    return array[..., :1, :1] if array.ndim > 1 and not any(array.strides[-2:]) else array
 
 
 def _is_whole(path: Path) -> bool:

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
+from contextlib import closing
 from dataclasses import dataclass, field
 from pathlib import Path
+from shutil import rmtree
 
 import numpy as np
 import rasterio
@@ -14,6 +16,7 @@ from rasterio.windows import Window as FileWindow
 from ...models.card import ClassInfo, Output
 from ..grid import Grid, Window
 from .legend import category_sidecar, class_colors
+from .pyramid import Pyramid
 from .staging import staged
 from .values import FLOAT_NODATA, class_dtype, class_nodata, value_nodata
 from .whole import check_whole
@@ -68,6 +71,7 @@ def write_cog(
     spec: RasterSpec,
     blocks: Iterable[tuple[Window, np.ndarray]],
     tags: Mapping[str, str],
+    aligned: int = 1,
 ) -> None:
     """Write blocks as a Cloud Optimized GeoTIFF with overviews, under its name only once it is whole.
 
@@ -80,17 +84,20 @@ def write_cog(
         spec: the product's look.
         blocks: windows of the grid with h×w (one band) or C×h×w values.
         tags: GeoTIFF metadata.
+        aligned: a number of which every block's first row and column are multiples; the more it is divisible by two,
+            the more of a class raster's overviews are made from the blocks.
 
     Raises:
         RequestError: where the file cannot be written.
     """
     with rasterio.Env(GDAL_CACHEMAX=_CACHE_MIB, GDAL_PAM_ENABLED=False), staged(path) as folder:
-        draft = folder / "draft.tif"
-        _write_draft(draft, grid, spec, blocks, tags)
-        check_whole(draft)
-        copy(draft, folder / path.name, driver="COG", **_cog_options(spec))
+        drafts = folder / "drafts"
+        drafts.mkdir()
+        draft = drafts / "draft.tif"
+        shown = _write_draft(draft, grid, spec, blocks, tags, aligned)
+        copy(shown, folder / path.name, driver="COG", **_cog_options(spec))
         check_whole(folder / path.name)
-        draft.unlink()
+        rmtree(drafts)
         _write_names(folder, path, spec)
 
 
@@ -104,12 +111,28 @@ def _write_draft(
     spec: RasterSpec,
     blocks: Iterable[tuple[Window, np.ndarray]],
     tags: Mapping[str, str],
-) -> None:
-    with rasterio.open(draft, "w", **_draft_profile(grid, spec)) as file:
+    aligned: int,
+) -> Path:
+    """Write the raster, and in a class raster its overviews; answers what is to be copied."""
+    profile = _draft_profile(grid, spec)
+    by_majority = spec.categorical and len(spec.bands) == 1
+    pyramid = Pyramid(draft.parent, profile, aligned if by_majority else 1, TILE)
+    with closing(pyramid), rasterio.open(draft, "w", **profile) as file:
         _describe(file, spec, tags)
         for window, values in blocks:
+            if is_blank(values, spec.nodata):
+                continue
             bands = values if values.ndim == 3 else values[np.newaxis]
             file.write(bands, window=FileWindow(window.col, window.row, window.width, window.height))
+            if by_majority:
+                pyramid.add(window, values)
+    check_whole(draft)
+    return pyramid.attach(draft)
+
+
+def is_blank(values: np.ndarray, nodata: float) -> bool:
+    """Whether an array is one nodata value, shown for every pixel (`blockstore`)."""
+    return not any(values.strides) and values.size > 0 and bool(values.flat[0] == nodata)
 
 
 def _draft_profile(grid: Grid, spec: RasterSpec) -> dict[str, object]:

@@ -52,9 +52,14 @@ def summary_part(grid: Grid, areas: EllipsoidAreas, output: Output, window: Wind
     starts = np.flatnonzero(np.diff(run, prepend=-1))
     pixels: Counter[int] = Counter()
     area: Counter[int] = Counter()
-    for position, where in _where(output, values):
+    # A block that shows one pixel everywhere is counted by its corner.
+    alike = not any(values.strides) and values.size > 0
+    for position, where in _where(output, values[:1, :1] if alike else values):
         # Of every row and run of columns, in which pixels have one area.
-        found = np.add.reduceat(where.view(np.uint8), starts, axis=1, dtype=np.uint32)
+        if alike:
+            found = np.broadcast_to(np.diff(starts, append=values.shape[1]) * int(where[0, 0]), whole_area.shape)
+        else:
+            found = np.add.reduceat(where.view(np.uint8), starts, axis=1, dtype=np.uint32)
         pixels[position], area[position] = int(found.sum()), int((found * whole_area).sum())
     valid = values[values != np.float32(value_nodata(output))] if output.task == "pixel-regression" else values[:0]
     return SummaryPart(pixels, area, distribution_of(valid, output.range))

@@ -110,3 +110,12 @@ def test_figures_do_not_depend_on_how_the_map_is_cut(tmp_path, land_cover):
         written(tmp_path, utm(300, 400), land_cover, classes, side)
         texts.add((tmp_path / "summary.csv").read_bytes() + (tmp_path / "summary.json").read_bytes())
     assert len(texts) == 1
+
+
+@pytest.mark.parametrize("value", [255, 2])
+def test_a_block_that_shows_one_pixel_everywhere_counts_as_if_it_were_written_out(land_cover, value):
+    grid, side = utm(256, 384, 10), 128
+    windows = [window for window, _ in cut(np.zeros((256, 384), np.uint8), side)]
+    shown = [(window, np.broadcast_to(np.uint8(value), (side, side))) for window in windows]
+    full = [(window, np.full((side, side), value, np.uint8)) for window in windows]
+    assert summarise(grid, land_cover, shown) == summarise(grid, land_cover, full)
