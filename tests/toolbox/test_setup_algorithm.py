@@ -11,6 +11,7 @@ from fusion_mapper.toolbox.algorithms import setup as module
 from fusion_mapper.toolbox.engine import environment
 from fusion_mapper.toolbox.setup import planning
 from fusion_mapper.toolbox.setup.installer import install
+from fusion_mapper.toolbox.setup.standalone import Standalone
 from fusion_mapper.toolbox.setup.state import engine_folder, managed_python
 from qgis.core import QgsApplication
 from wheel_index import write_requirements, write_wheel
@@ -100,3 +101,14 @@ def test_a_device_without_packages_here_is_refused(setup, ears):
     assert setup(PYTHON=PYTHON, DEVICE="directml") is None
     assert any("no packages of directml" in text for text in ears.errors)
     assert not engine_folder().exists()
+
+
+def test_without_a_python_one_is_fetched_only_where_that_is_asked(setup, ears, monkeypatch):
+    build = Standalone("3.12.14", "20260814", "http://127.0.0.1:9/python.tar.gz", "sha256:")
+    monkeypatch.setattr(planning, "find_pythons", lambda *_words: iter(()))
+    monkeypatch.setattr(planning, "offered", lambda *_words, **_more: build)
+    assert setup(DEVICE="cpu") is None
+    assert any("No Python from 3.11 to 3.14" in text for text in ears.errors)
+    assert not engine_folder().exists()
+    assert setup(DEVICE="cpu", STANDALONE=True) is None
+    assert any("127.0.0.1 cannot be reached" in text for text in ears.errors)

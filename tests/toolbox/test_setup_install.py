@@ -24,6 +24,7 @@ from fusion_mapper.toolbox.setup.state import (
     Wish,
     base_python,
     managed_python,
+    on_this_machine,
     read_stamp,
     read_wish,
     state_of,
@@ -34,6 +35,9 @@ from setup_watch import NAMES, Watcher, held, prove
 from wheel_index import WAIT, serve, write_requirements, write_wheel
 
 PYTHON = Path("/usr/bin/python3")
+#: As Windows sets them.
+ROAMING, LOCAL = r"C:\Users\Ana\AppData\Roaming", r"C:\Users\Ana\AppData\Local"
+WINDOWS = {"APPDATA": ROAMING, "LOCALAPPDATA": LOCAL}
 
 
 @pytest.fixture(scope="module")
@@ -337,3 +341,25 @@ def test_a_wish_is_read_as_it_was_written(tmp_path):
     wish = Wish("cuda13", True, "/usr/bin/python3", "/räder")
     write_record(tmp_path, UNFINISHED, wish)
     assert read_wish(tmp_path) == wish
+
+
+def test_a_wish_of_a_version_before_is_read(tmp_path):
+    (tmp_path / UNFINISHED).write_text('{"schema": 1, "layer": "cpu", "training": true, "python": "", "wheels": ""}')
+    assert read_wish(tmp_path) == Wish("cpu", True)
+
+
+@pytest.mark.parametrize(
+    ("system", "environ", "folder", "there"),
+    [
+        ("Windows", WINDOWS, rf"{ROAMING}\QGIS\QGIS3\profiles\default\fusion_mapper\engine",
+         rf"{LOCAL}\QGIS\QGIS3\profiles\default\fusion_mapper\engine"),
+        ("Windows", WINDOWS, rf"{ROAMING}/QGIS/QGIS3/engine".replace("\\", "/").upper(),
+         rf"{LOCAL}\QGIS\QGIS3\ENGINE"),
+        ("Windows", WINDOWS, r"D:\profiles\default\fusion_mapper\engine",
+         r"D:\profiles\default\fusion_mapper\engine"),
+        ("Windows", {}, rf"{ROAMING}\QGIS\engine", rf"{ROAMING}\QGIS\engine"),
+        ("Linux", {"APPDATA": "/a", "LOCALAPPDATA": "/b"}, "/a/engine", "/a/engine"),
+    ],
+)  # fmt: skip
+def test_on_windows_the_engine_does_not_travel_with_its_user(system, environ, folder, there):
+    assert on_this_machine(folder, system, environ) == there

@@ -2,18 +2,12 @@
 
 from __future__ import annotations
 
-import contextlib
-import hashlib
 import io
 import json
 import os
-import shutil
 import subprocess
-import sys
 import tarfile
-import threading
 from dataclasses import replace
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 
 import pytest
@@ -30,16 +24,10 @@ from fusion_mapper.toolbox.setup.standalone import TABLE, Standalone, offered, p
 from fusion_mapper.toolbox.setup.state import State, Wish, base_python, managed_python, state_of
 from fusion_mapper.toolbox.setup.steps import Plan, SetupFailed
 from fusion_mapper.toolbox.setup.unpack import unpack
+from python_server import PYTHON, VERSION, needs_layout, packed_python, sending
 from qgis.core import QgsNetworkAccessManager, QgsSettings
 from setup_watch import NAMES, Watcher, prove
 from wheel_index import write_requirements, write_wheel
-
-PYTHON = Path("/usr/bin/python3").resolve()
-SERIES = "3.11"
-WAIT = 60
-#: Of a Python's library: what no environment needs, to keep the tar small.
-_LEFT_OUT = ("test", "idlelib", "lib2to3", "tkinter", "turtledemo", "pydoc_data", "dist-packages", "site-packages",
-             "__pycache__", "config-*", "unittest")  # fmt: skip
 
 
 class TestOffer:
@@ -85,75 +73,6 @@ class TestOffer:
         plan = make_plan(survey, Wish(CPU, standalone=True), Network({}, b""))
         assert plan.standalone == build
         assert plan.pythons == ()
-
-
-class Server(BaseHTTPRequestHandler):
-    """Sends one file, in ranges where it knows them, by way of a redirection as github.com does."""
-
-    protocol_version = "HTTP/1.1"
-
-    def do_GET(self) -> None:
-        told = self.server.told
-        told.asked.append((self.path, self.headers.get("Range")))
-        if self.path == "/file":
-            self._answer(302, b"", {"Location": told.url.replace("/file", "/real")})
-            return
-        content, wanted = told.content, self.headers.get("Range")
-        if not (told.ranges and wanted):
-            self._answer(200, content)
-            return
-        first, last = (int(part) for part in wanted.partition("=")[2].split("-"))
-        if first >= len(content):
-            self._answer(416, b"", {"Content-Range": f"bytes */{len(content)}"})
-            return
-        part = content[first : last + 1]
-        span = f"bytes {first}-{first + len(part) - 1}/{len(content)}"
-        self._answer(206, part, {"Content-Range": span})
-
-    def do_CONNECT(self) -> None:
-        self._answer(407, b"", {"Proxy-Authenticate": 'Basic realm="office"'})
-
-    def _answer(self, status: int, content: bytes, headers=None) -> None:
-        self.send_response(status)
-        for name, value in {"Content-Length": str(len(content)), **(headers or {})}.items():
-            self.send_header(name, value)
-        # Who is sent on, or stops, may have gone.
-        with contextlib.suppress(ConnectionError):
-            self.end_headers()
-            self.wfile.write(content)
-
-    def log_message(self, *_words: object) -> None:
-        """Nothing is printed."""
-
-
-class Told:
-    """What a server sends, and what it was asked."""
-
-    def __init__(self) -> None:
-        self.content = b""
-        self.ranges = True
-        self.asked: list = []
-        self.url = ""
-
-    @property
-    def hash(self) -> str:
-        return f"sha256:{hashlib.sha256(self.content).hexdigest()}"
-
-
-@contextlib.contextmanager
-def sending():
-    server = ThreadingHTTPServer(("127.0.0.1", 0), Server)
-    server.daemon_threads = True
-    server.told = Told()
-    server.told.url = f"http://127.0.0.1:{server.server_address[1]}/file"
-    thread = threading.Thread(target=server.serve_forever, daemon=True)
-    thread.start()
-    try:
-        yield server.told
-    finally:
-        server.shutdown()
-        thread.join(WAIT)
-        server.server_close()
 
 
 @pytest.fixture
@@ -337,17 +256,7 @@ class TestUnpacking:
 
 @pytest.fixture(scope="module")
 def archive(tmp_path_factory) -> bytes:
-    """The Python of this machine, laid out as python-build-standalone does, and packed."""
-    folder = tmp_path_factory.mktemp("layout")
-    home = folder / "python"
-    (home / "bin").mkdir(parents=True)
-    shutil.copy2(PYTHON, home / "bin" / f"python{SERIES}")
-    (home / "bin" / "python3").symlink_to(f"python{SERIES}")
-    library = Path(f"/usr/lib/python{SERIES}")
-    shutil.copytree(library, home / "lib" / f"python{SERIES}", ignore=shutil.ignore_patterns(*_LEFT_OUT))
-    with tarfile.open(folder / "python.tar.gz", "w:gz", compresslevel=1) as tar:
-        tar.add(home, "python")
-    return (folder / "python.tar.gz").read_bytes()
+    return packed_python(tmp_path_factory.mktemp("layout"))
 
 
 @pytest.fixture
@@ -364,14 +273,8 @@ def plan(server, archive, tmp_path) -> Plan:
         requirements=(asked,),
         packages=len(NAMES),
         environment=pip_environment(os.environ),
-        standalone=Standalone("3.11.2", "20260101", server.url, server.hash),
+        standalone=Standalone(VERSION, "20260101", server.url, server.hash),
     )
-
-
-needs_layout = pytest.mark.skipif(
-    sys.platform != "linux" or not Path(f"/usr/lib/python{SERIES}/ensurepip").is_dir(),
-    reason="a Python of the system with ensurepip stands in the place of the fetched one",
-)
 
 
 @needs_layout

@@ -32,6 +32,7 @@ class ChoicePane(QWidget):
         self._cost = QLabel(self)
         self._folder = ElidedLabel(self, Qt.TextElideMode.ElideMiddle)
         self._python = ElidedLabel(self, Qt.TextElideMode.ElideMiddle)
+        self._fetch = QCheckBox(self)
         self._problem = QLabel(self)
         self._more = QgsCollapsibleGroupBox(tr("More"), self)
         self._named = QgsFileWidget(self._more)
@@ -46,6 +47,7 @@ class ChoicePane(QWidget):
             training=self._training.isChecked(),
             python=self.python(),
             wheels=self._wheels.filePath().strip(),
+            standalone=self._offers() and self._fetch.isChecked(),
         )
 
     def python(self) -> str:
@@ -56,8 +58,9 @@ class ChoicePane(QWidget):
         """What keeps it from being installed, in a sentence."""
         if self._survey is None:
             return tr("Looking at this machine…")
-        if self._survey.problem:
-            return self._survey.problem
+        problem = self._survey.problem_of(self._fetch.isChecked())
+        if problem:
+            return problem
         cost = self._survey.cost(self._device.currentData(), self._training.isChecked())
         if cost is None:
             return tr("There are no packages for training on this device; leave training out.")
@@ -84,6 +87,7 @@ class ChoicePane(QWidget):
         if wanted is not None:
             self._training.setChecked(wanted.training)
             self._wheels.setFilePath(wanted.wheels)
+            self._fetch.setChecked(wanted.standalone)
         self._refresh()
 
     def show_problem(self, problem: str) -> None:
@@ -95,7 +99,7 @@ class ChoicePane(QWidget):
         names = (
             (self._device, "Device"), (self._reason, "Reason"), (self._training, "Training"), (self._cost, "Cost"),
             (self._folder, "Folder"), (self._python, "FoundPython"), (self._problem, "Problem"), (self._more, "More"),
-            (self._named, "Python"), (self._wheels, "Wheels"),
+            (self._named, "Python"), (self._wheels, "Wheels"), (self._fetch, "FetchPython"),
         )  # fmt: skip
         for part, name in names:
             part.setObjectName(f"FusionMapperSetup{name}")
@@ -117,7 +121,8 @@ class ChoicePane(QWidget):
         self._wheels.lineEdit().setAccessibleName(tr("Folder of wheels"))
         self._wheels.setToolTip(tr("Installs from this folder, without a network"))
         self._device.currentIndexChanged.connect(self._refresh)
-        self._training.toggled.connect(self._refresh)
+        for box in (self._training, self._fetch):
+            box.toggled.connect(self._refresh)
         self._wheels.fileChanged.connect(self._refresh)
         self._named.lineEdit().editingFinished.connect(self._on_named)
         self._named.fileChanged.connect(self._on_named)
@@ -133,6 +138,7 @@ class ChoicePane(QWidget):
         form.addRow("", self._training)
         for title, label in ((tr("Size"), self._cost), (tr("Folder"), self._folder), (tr("Python"), self._python)):
             form.addRow(title, label)
+        form.addRow("", self._fetch)
         more = QFormLayout(self._more)
         _add_row(more, tr("&Python"), self._named)
         _add_row(more, tr("Folder of &wheels"), self._wheels)
@@ -157,10 +163,20 @@ class ChoicePane(QWidget):
             sizes = {"download": cost.download, "disk": cost.disk, "free": found.free}
             told = text.format(count=cost.packages, **{name: size_text(size) for name, size in sizes.items()})
         self._cost.setText(told)
+        self._fetch.setVisible(self._offers())
+        if self._offers():
+            build = found.standalone
+            self._fetch.setText(tr("&Fetch Python {version} from github.com").format(version=build.version))
+            text = tr("A build of python-build-standalone, checked against the hash that comes with the plugin: {url}")
+            self._fetch.setToolTip(tip_text(text.format(url=build.url)))
         self._python.setText(_python(found))
         self._python.setToolTip(tip_text(self._python.text()))
         self.show_problem(self.problem())
         self.ready_changed.emit()
+
+    def _offers(self) -> bool:
+        """Whether there is a Python to fetch, because none was found."""
+        return self._survey is not None and self._survey.standalone is not None
 
     def _on_named(self, *_told: object) -> None:
         if self.python() != self._last_named:
