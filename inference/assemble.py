@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -21,6 +21,9 @@ from .sinks.summary import summarise, write_summary
 from .sinks.values import FLOAT_NODATA
 from .voice import Voice
 
+if TYPE_CHECKING:
+    from .sinks.polygons import PolygonCounts
+
 Blocks = Iterator[tuple[Window, np.ndarray]]
 STAGE = "writing"
 
@@ -28,11 +31,19 @@ STAGE = "writing"
 class Assembler:
     """Writes the products of one run from its blocks."""
 
-    def __init__(self, prepared: Prepared, store: BlockStore, tags: Mapping[str, str], voice: Voice) -> None:
+    def __init__(
+        self,
+        prepared: Prepared,
+        store: BlockStore,
+        tags: Mapping[str, str],
+        voice: Voice,
+        warn: Callable[[str], None] = lambda _: None,
+    ) -> None:
         self._prepared = prepared
         self._store = store
         self._tags = tags
         self._voice = voice
+        self._warn = warn
         self._written: dict[str, Path] = {}
         self._reports: dict[int, dict[str, Any]] = {}
 
@@ -93,16 +104,23 @@ class Assembler:
             from .sinks.polygons import write_polygons
 
             outputs, mosaic = self._prepared.job.outputs, self._mosaic(number)
-            write_polygons(path, output, mosaic, outputs, self._tags, self._voice.checkpoint)
+            self._told(write_polygons(path, output, mosaic, outputs, self._tags, self._voice.checkpoint), path)
         elif name == "fields":
             from .sinks.fields import write_fields
 
             outputs, mosaic = self._prepared.job.outputs, self._mosaic(number)
-            write_fields(path, mosaic, outputs, self._tags, self._voice.checkpoint)
+            self._told(write_fields(path, mosaic, outputs, self._tags, self._voice.checkpoint), path)
         elif name == "summary":
             write_summary(path, self._report(number, output))
         else:
             self._raster(path, raster_spec(name, output), f"{number}.{name}")
+
+    def _told(self, counts: PolygonCounts, path: Path) -> None:
+        if counts.cuts:
+            self._warn(
+                f"{path.name} has polygons of many million vertices, which were cut along straight lines; a minimum "
+                "area or a coarser simplification (outputs) makes them smaller."
+            )
 
     def _report(self, number: int, output: Output) -> dict[str, Any]:
         """A head's figures, counted once."""

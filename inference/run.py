@@ -84,7 +84,7 @@ def _run(
     if not_finite:
         warnings.tell(f"The model answered NaN or infinity for {not_finite:,} pixels; they are nodata.")
     settings = _settings(prepared, session)
-    assembler = Assembler(prepared, store, _tags(prepared, settings, found.attribution), voice)
+    assembler = Assembler(prepared, store, _tags(prepared, settings, found.attribution), voice, warnings.tell)
     products, areas = assembler.write_all(), assembler.figures()
     info, seconds = session.info if session else None, time.monotonic() - began
     write_record(prepared, info, found, settings, products, areas, warnings.told, seconds)

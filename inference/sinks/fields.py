@@ -71,4 +71,4 @@ def write_fields(
             writer.add(polygons[large], fields)
             written += int(large.sum())
             dropped += int((~large).sum())
-    return PolygonCounts(written, dropped, tracer.crossing)
+    return PolygonCounts(written, dropped, tracer.crossing, tracer.cuts)

@@ -34,6 +34,8 @@ class PolygonCounts:
     """Fields below the minimum area (class polygons are merged instead)."""
     crossing: int
     """Pieces of polygons that crossed a cell's border."""
+    cuts: int = 0
+    """Cuts through polygons too large to be held (`regions.MOST_HELD`)."""
 
 
 def write_polygons(
@@ -47,7 +49,8 @@ def write_polygons(
     """Write a head's class map as one GeoPackage layer of polygons.
 
     A polygon is a 4-connected region of one class. Neighbours share every vertex of their border, before and after
-    simplification, and none is cut at a tile, block or cell border; nodata has no polygon. Patches below
+    simplification, and none is cut at a tile, block or cell border, but for one of some million vertices
+    (`regions.MOST_HELD`); nodata has no polygon. Patches below
     ``outputs.minimum_area`` are given, pixel by pixel, to the nearest larger neighbour before (`sieve.sieved`).
     Attributes: class value and name, hectares on the ellipsoid, mean confidence over the polygon's pixels.
 
@@ -84,7 +87,7 @@ def write_polygons(
             }
             writer.add(polygons, fields)
             written += len(polygons)
-    return PolygonCounts(written, 0, tracer.crossing)
+    return PolygonCounts(written, 0, tracer.crossing, tracer.cuts)
 
 
 def minimum_pixels(outputs: Outputs, grid: Grid) -> int:

@@ -3,13 +3,15 @@
 The grid is cut into cells of a fixed lattice, whatever the run's blocks are, so the polygons do not depend on these.
 In a cell every region becomes a polygon of one coverage, which is simplified with the cell's outline held fast; pieces
 that meet at a cell's border then share its vertices there and are joined. Only the regions that cross a border are kept
-until no unread cell can add to them.
+until no unread cell can add to them, and of these no more than so many vertices: the region with most of them is cut
+then, along the borders of the cells that are read.
 """
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import partial
 from typing import NamedTuple
 
@@ -24,6 +26,9 @@ from .trace import Frame, trace
 
 #: Pixels of tolerance below which nothing is removed: the smallest triangle of pixel corners is half a pixel.
 _FINEST = 0.25
+#: Vertices that are held, some 30 bytes each, and several times that while the largest region is joined. A polygon with
+#: more is of no use in a GIS, and no GeoPackage takes one beyond some 60 million.
+MOST_HELD = 8_000_000
 
 
 class Batch(NamedTuple):
@@ -46,9 +51,11 @@ class _Held:
     pixels: int
     certainty: int
     first: int
+    vertices: int = 0
     pieces: list[shapely.Polygon] = field(default_factory=list)
 
     def absorb(self, other: _Held) -> None:
+        self.vertices += other.vertices
         self.pixels += other.pixels
         self.certainty += other.certainty
         self.first = min(self.first, other.first)
@@ -56,11 +63,26 @@ class _Held:
             self.pieces, other.pieces = other.pieces, self.pieces
         self.pieces.extend(other.pieces)
 
+    def cut(self) -> _Held:
+        """What is known of it so far; what follows is counted anew."""
+        part = replace(self)
+        self.pixels = self.certainty = self.vertices = 0
+        self.first = sys.maxsize
+        self.pieces = []
+        return part
+
 
 class RegionTracer:
     """Walks over the cells of a grid and answers its regions as they become whole."""
 
-    def __init__(self, grid: Grid, values: Read, certainty: Read, wanted: Callable[[np.ndarray], np.ndarray]) -> None:
+    def __init__(
+        self,
+        grid: Grid,
+        values: Read,
+        certainty: Read,
+        wanted: Callable[[np.ndarray], np.ndarray],
+        most_held: int = MOST_HELD,
+    ) -> None:
         """Prepare a walk.
 
         Args:
@@ -68,6 +90,7 @@ class RegionTracer:
             values: the values; a region is 4-connected and of one value.
             certainty: whole numbers, summed by region.
             wanted: which of an array of values become polygons; the others only bound them.
+            most_held: vertices of regions that cross a border beyond which the largest of these is cut.
         """
         self._grid = grid
         self._values = values
@@ -75,10 +98,14 @@ class RegionTracer:
         self._wanted = wanted
         self._seams = Seams(grid)
         self._held: dict[int, _Held] = {}
+        self._most_held = most_held
+        self._vertices = 0
+        self.cuts = 0
+        """How often a region was cut because too much was held."""
 
     @property
     def crossing(self) -> int:
-        """Pieces of regions that crossed a cell's border so far; memory grows with them and with nothing else."""
+        """Pieces of regions that crossed a cell's border so far; each leaves a number in memory."""
         return len(self._seams.regions)
 
     def batches(self, tolerance: float) -> Iterator[Batch]:
@@ -96,6 +123,8 @@ class RegionTracer:
             yield self._take(cell, batch)
             if cell.window.col + cell.window.width == self._grid.width:
                 yield self._release()
+                while self._vertices > self._most_held:
+                    yield self._cut_largest()
 
     def _traced(self, tolerance: float, read: tuple[Window, np.ndarray, np.ndarray]) -> tuple[Cell, Batch]:
         window, around, certainty = read
@@ -122,9 +151,11 @@ class RegionTracer:
         wanted = self._wanted(batch.value)
         crossing = cell.crossing() & wanted
         names = self._seams.name(cell, crossing)
+        vertices = shapely.get_num_coordinates(batch.polygons)
         for label in np.flatnonzero(crossing):
             polygon, *counts = (column[label] for column in batch)
-            self._held[int(names[label])] = _Held(*map(int, counts), pieces=[polygon])
+            self._held[int(names[label])] = _Held(*map(int, counts), int(vertices[label]), [polygon])
+        self._vertices += int(vertices[crossing].sum())
         for one, other in self._seams.meet(cell, names):
             self._join(one, other)
         return Batch(*(column[wanted & ~crossing] for column in batch))
@@ -140,11 +171,23 @@ class RegionTracer:
         """The held regions to which the next row of cells adds nothing, by first pixel."""
         still_open = self._seams.still_open()
         whole = [self._held.pop(name) for name in list(self._held) if name not in still_open]
-        whole.sort(key=lambda region: region.first)
-        polygons = np.empty(len(whole), object)
-        polygons[:] = [_joined(region.pieces) for region in whole]
-        counts = Batch._fields[1:]
-        return Batch(polygons, *(np.array([getattr(region, name) for region in whole], np.int64) for name in counts))
+        whole = sorted((region for region in whole if region.pieces), key=lambda region: region.first)
+        self._vertices -= sum(region.vertices for region in whole)
+        return _batch([(region, _joined(region.pieces)) for region in whole])
+
+    def _cut_largest(self) -> Batch:
+        """The held region with the most vertices, as far as it is known: one polygon or several."""
+        part = max(self._held.values(), key=lambda region: (region.vertices, -region.first)).cut()
+        self._vertices -= part.vertices
+        self.cuts += 1
+        return _batch([(part, polygon) for polygon in shapely.get_parts(shapely.coverage_union_all(part.pieces))])
+
+
+def _batch(regions: list[tuple[_Held, shapely.Polygon]]) -> Batch:
+    polygons = np.empty(len(regions), object)
+    polygons[:] = [polygon for _, polygon in regions]
+    counts = Batch._fields[1:]
+    return Batch(polygons, *(np.array([getattr(held, name) for held, _ in regions], np.int64) for name in counts))
 
 
 def _simplified(polygons: np.ndarray, tolerance: float, grid: Grid) -> np.ndarray:

@@ -153,3 +153,33 @@ def test_only_crossing_pieces_are_held(monkeypatch):
         held.append(len(tracer._held))
     assert tracer.crossing == 2 * 40, "each stripe crosses once, in two pieces"
     assert max(held) <= 8, "and is let go with its row of cells"
+
+
+@pytest.mark.parametrize("tolerance", [0, 20])
+def test_what_is_held_is_bounded_and_a_cut_region_still_covers_what_it_is(monkeypatch, tolerance):
+    monkeypatch.setattr(seams, "CELL", 32)
+    values = landscape(320, 320, 30)
+    values[::9, ::7] = 9
+
+    def read(window):
+        return values[window.row : window.row + window.height, window.col : window.col + window.width]
+
+    most = 400
+    tracer = RegionTracer(
+        utm(320, 320), read, lambda window: np.full_like(read(window), 7, int), lambda v: v != 255, most
+    )
+    batches, row_of_cells = [], 10
+    for number, batch in enumerate(tracer.batches(tolerance), 1):
+        batches.append(batch)
+        if number % row_of_cells == 0:
+            assert sum(region.vertices for region in tracer._held.values()) == tracer._vertices
+    assert tracer.cuts > 0
+    assert tracer._vertices == 0
+    made = Batch(*map(np.concatenate, zip(*batches, strict=True)))
+    assert shapely.is_valid(made.polygons).all()
+    assert shapely.coverage_is_valid(made.polygons)
+    assert shapely.area(made.polygons).sum() == values.size
+    assert len(set(made.first.tolist())) >= len(regions(values, tolerance).first)
+    if tolerance == 0:
+        burnt = rasterize(zip(made.polygons, made.value.tolist(), strict=True), values.shape, fill=-1, dtype=np.int32)
+        np.testing.assert_array_equal(burnt, values)
