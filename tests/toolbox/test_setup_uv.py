@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import shutil
+import threading
 from dataclasses import replace
 from pathlib import Path
 
@@ -16,7 +17,7 @@ from fusion_mapper.toolbox.setup.network import network_variables, pip_environme
 from fusion_mapper.toolbox.setup.pythons import Found, version_of
 from fusion_mapper.toolbox.setup.state import State, Wish, managed_python, state_of
 from fusion_mapper.toolbox.setup.steps import Plan, SetupFailed
-from fusion_mapper.toolbox.setup.uv_way import UvPlace, find_uv, uv_candidates
+from fusion_mapper.toolbox.setup.uv_way import UvPlace, bytes_below, find_uv, uv_candidates
 from fusion_mapper.toolbox.setup.uv_words import UvListener, read_settings, uv_environment
 from setup_watch import NAMES, Watcher, held, prove
 from wheel_index import WAIT, serve, write_requirements, write_wheel
@@ -166,6 +167,28 @@ def plan(index, wheels, tmp_path, qgis_app) -> Plan:
         environment=pip_environment({**os.environ, **index.environment()}),
         uv=Path(UV) if UV else None,
     )
+
+
+def test_what_is_moved_away_while_it_is_counted_does_no_harm(tmp_path):
+    over = threading.Event()
+
+    def churn() -> None:
+        for number in range(200):
+            part = tmp_path / f".tmp{number}" / "deep"
+            part.mkdir(parents=True)
+            for file in range(5):
+                (part / str(file)).write_bytes(bytes(10))
+            shutil.rmtree(part.parent)
+        over.set()
+
+    thread = threading.Thread(target=churn)
+    thread.start()
+    while not over.is_set():
+        assert 0 <= bytes_below(tmp_path, ".tmp*") <= 50
+    thread.join()
+    (tmp_path / ".tmp" / "deep").mkdir(parents=True)
+    (tmp_path / ".tmp" / "deep" / "file").write_bytes(bytes(10))
+    assert bytes_below(tmp_path, ".tmp*") == 10
 
 
 def ready(plan: Plan) -> bool:

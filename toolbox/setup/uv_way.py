@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import os
 import re
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
@@ -100,7 +101,7 @@ def _install(bench: Bench, python: Path, base: Found) -> None:
             bench.step(UNPACK_STEP, min(packages_in(home), bench.plan.packages), bench.plan.packages)
             return
         # What is under way is unpacked already, so that this is a guess, which a bar must not take back.
-        most[0] = max(most[0], heard.done + min(heard.under_way, _bytes_below(cache, ".tmp*")))
+        most[0] = max(most[0], heard.done + min(heard.under_way, bytes_below(cache, ".tmp*")))
         bench.step(FETCH_STEP, min(most[0], expected), expected, heard.package)
 
     def hear(line: str) -> None:
@@ -122,12 +123,12 @@ def _command(bench: Bench, python: Path, cache: Path) -> list[str]:
     return [*command, *(part for file in bench.plan.requirements for part in ("-r", str(file)))]
 
 
-def _bytes_below(folder: Path, pattern: str) -> int:
-    """Bytes in what is being unpacked while it is fetched."""
+def bytes_below(folder: Path, pattern: str) -> int:
+    """Bytes in what is being unpacked while it is fetched, and may be moved away meanwhile."""
     total = 0
     for part in folder.glob(pattern):
-        for file in part.rglob("*"):
-            # It may be moved away meanwhile.
-            with contextlib.suppress(OSError):
-                total += file.lstat().st_size
+        for place, _folders, files in os.walk(part):
+            for file in files:
+                with contextlib.suppress(OSError):
+                    total += os.lstat(os.path.join(place, file)).st_size
     return total
