@@ -154,6 +154,10 @@ class TestFallback:
         assert "Conv" in found[PROVIDERS["cpu"]]
         assert "of" in left_behind(found, PROVIDERS["cuda"])
 
+    def test_a_session_that_does_not_tell_its_operators_is_no_failure(self):
+        path = str(starter("landcover-rgb-1m").path)
+        assert assigned(onnxruntime.InferenceSession(path, providers=[PROVIDERS["cpu"]])) == {}
+
     def test_one_that_was_asked_for_and_is_not_there_is_told(self):
         absent = next(name for name, provider in PROVIDERS.items()
                       if provider not in onnxruntime.get_available_providers())  # fmt: skip
