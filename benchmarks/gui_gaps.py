@@ -5,7 +5,10 @@ on a virtual display with the plugin switched off, the layers are drawn and the 
 its dock opened, and a run is made over all of the Swellendam imagery, with layers that have to be staged. The same
 results are loaded a second time without the plugin, to tell QGIS's share of that.
 
-    scripts/bench.sh gui_gaps [--keep FOLDER] [--stacks NUMBER]
+    scripts/bench.sh gui_gaps [--keep FOLDER] [--stacks NUMBER] [--setup [WHEELS]]
+
+With ``--setup`` the engine is set up for the processor instead, in a fresh profile: from the package index, or from a
+folder of wheels. That takes minutes, and so belongs to no other run.
 
 The layers come from ``../shared/data/swellendam``, or from below FUSION_MAPPER_DATA.
 """
@@ -28,20 +31,20 @@ PLUGIN = "/plugins/fusion_mapper/"
 #: Milliseconds.
 NOTICED = 50.0
 #: Seconds after which QGIS is ended.
-LIMIT = 600
+LIMIT, SETUP_LIMIT = 600, 1800
 
 
 def main() -> int:
     """Measure, and print what was measured; 1 where the plugin broke its promise, 2 where nothing could be measured."""
     arguments = _arguments()
     data = Path(os.environ.get("FUSION_MAPPER_DATA") or ROOT.parent / "shared" / "data") / "swellendam"
-    if not data.is_dir():
+    if not data.is_dir() and arguments.setup is None:
         print(f"gui_gaps: the real layers are not in {data}; set FUSION_MAPPER_DATA to the folder that holds them.")
         return 2
     with tempfile.TemporaryDirectory(prefix="fusion_mapper_gaps_") as scratch:
         folder = arguments.keep or Path(scratch)
         folder.mkdir(parents=True, exist_ok=True)
-        report = visit(folder.resolve(), data)
+        report = visit(folder.resolve(), data, arguments.setup)
     print(table(report))
     for slow in worst(report, arguments.stacks):
         print(stack_text(slow))
@@ -51,27 +54,28 @@ def main() -> int:
     return 1 if broken(report) else 0
 
 
-def visit(folder: Path, data: Path) -> dict:
-    """Open QGIS, let it be measured, and read what was."""
+def visit(folder: Path, data: Path, wheels: str | None) -> dict:
+    """Open QGIS, let it be measured, and read what was; `wheels`: of a set-up, empty for the package index."""
     told = folder / "report.json"
     told.unlink(missing_ok=True)
     for watched in (True, False):
-        code = open_qgis(folder, data, watched)
+        code = open_qgis(folder, data, watched, wheels)
         if told.exists():
             return json.loads(told.read_text(encoding="utf-8"))
         print(f"gui_gaps: QGIS ended with {code} and told nothing.")
     raise SystemExit((folder / "qgis.log").read_text(encoding="utf-8")[-2000:])
 
 
-def open_qgis(folder: Path, data: Path, watched: bool) -> int:
+def open_qgis(folder: Path, data: Path, watched: bool, wheels: str | None) -> int:
     """One visit to QGIS; what it ended with. `watched`: with a look at the stacks in each gap."""
     code = Path(__file__).with_name("in_qgis")
-    order = {"folder": str(folder), "data": str(data), "code": str(code), "watched": watched}
+    order = {"folder": str(folder), "data": str(data), "code": str(code), "watched": watched, "wheels": wheels}
     environment = {**os.environ, "FUSION_MAPPER_BENCH": json.dumps(order), "XDG_DATA_HOME": str(folder / "home")}
+    visited, limit = ("visit.py", LIMIT) if wheels is None else ("set_up.py", SETUP_LIMIT)
     script = [str(ROOT / "scripts" / "run_qgis.sh"), "--xvfb", SCREEN, "--profiles", str(folder / "profiles")]
     with (folder / "qgis.log").open("w") as log:
         done = subprocess.run(
-            [*script, "--off", "--limit", str(LIMIT), "--code", str(code / "visit.py")],
+            [*script, "--off", "--limit", str(limit), "--code", str(code / visited)],
             env=environment,
             stdout=log,
             stderr=subprocess.STDOUT,
@@ -94,6 +98,7 @@ def table(report: dict) -> str:
         lines.append(f"{phase:<40}{len(gaps):>7}{cells[0]}  {cells[1]}")
     lines.append(f"QGIS alone, idle or panning: {alone(report):.0f} ms at the most. With the plugin, a run included: ")
     lines[-1] += f"{with_plugin(report):.0f} ms."
+    lines += [f"The {name} took {seconds:.0f} s." for name, seconds in report.get("seconds", {}).items()]
     return "\n".join(lines)
 
 
@@ -119,8 +124,8 @@ def alone(report: dict) -> float:
 
 
 def with_plugin(report: dict) -> float:
-    """The same with the plugin's dock open and while a run goes on."""
-    return longest(report, "plugin: dock open", "plugin: run")
+    """The same with the plugin's dock open, while a run goes on, and while the engine is set up."""
+    return longest(report, "plugin: dock open", "plugin: run", "plugin: set-up")
 
 
 def broken(report: dict) -> bool:
@@ -149,6 +154,7 @@ def _own(slow: dict) -> float:
 def _arguments() -> argparse.Namespace:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--keep", type=Path, help="a folder that keeps the profile, the log and the figures")
+    parser.add_argument("--setup", nargs="?", const="", metavar="WHEELS", help="set up the engine instead of mapping")
     parser.add_argument(
         "--stacks", type=int, default=6, help="how many of the longest gaps are shown with their stacks"
     )
