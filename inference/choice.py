@@ -31,8 +31,8 @@ def open_chosen(
     info = opened.session.info
     if verdict is not None and not info.reason:
         opened.session.info = replace(info, reason=verdict.reason)
-        return opened, ""
-    return opened, info.reason if prepared.job.compute.device != "auto" else ""
+        return opened, verdict.warning
+    return opened, info.reason
 
 
 def _verdict(prepared: Prepared, context: Context, checkpoint: Callable[[], None]) -> Verdict | None:

@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import hashlib
 import json
-import os
 import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
@@ -22,8 +21,9 @@ from .activation import highest, probabilities
 from .ahead import worked_ahead
 from .blocks import tile_feed
 from .prepare import Prepared
-from .sessions import open_session, present, runtime_versions
+from .sessions import BackendError, open_session, present, runtime_versions
 from .sources import Context
+from .user_cache import cache_folder
 from .workers import cores, worker_count
 
 #: Pixels of tiles that a run has to compute for a trial to be worth its few seconds.
@@ -36,8 +36,6 @@ SAME_CLASSES = 0.9990
 SAME_VALUE = 0.005
 #: How much faster reduced precision has to be to be worth any difference.
 WORTH_REDUCING = 1.2
-#: Names a folder other than the user's own for what is remembered.
-VARIABLE = "FUSION_MAPPER_CACHE"
 _KEPT = 200
 
 
@@ -48,6 +46,8 @@ class Verdict:
     device: str
     precision: str
     reason: str = ""
+    warning: str = ""
+    """A device that is installed and does not run the model here, with its own reason."""
 
 
 def is_open(prepared: Prepared) -> bool:
@@ -107,22 +107,30 @@ class _Attempt:
 def _tried(
     prepared: Prepared, feeds: Sequence[Mapping[str, np.ndarray]], batch: int, checkpoint: Callable[[], None]
 ) -> Verdict | None:
-    full = []
+    full: list[_Attempt] = []
+    refused: list[str] = []
     for device in present(prepared.job.compute.device):
         checkpoint()
-        attempt = _attempt(prepared, device, "f32", feeds, batch)
-        full += [attempt] if attempt else []
+        try:
+            full.append(_attempt(prepared, device, "f32", feeds, batch))
+        except BackendError as problem:
+            refused.append(f"{device} is installed and does not run the model here ({str(problem).rstrip('.')}).")
     if not full:
         return None
     best = min(full, key=lambda attempt: attempt.seconds)
     others = [attempt for attempt in full if attempt is not best]
     said = [f"{best.device} took {_ms(best, feeds)} ms a tile"]
     said += [f"{other.device} {_ms(other, feeds)} ms" for other in others]
-    verdict = Verdict(best.device, "f32", f"Chosen by a trial on {len(feeds)} tiles: {', '.join(said)}.")
+    reason = f"Chosen by a trial on {len(feeds)} tiles: {', '.join(said)}."
+    verdict = Verdict(best.device, "f32", reason, " ".join(refused))
     for device, precision in _reduced(prepared.job.compute.device):
         checkpoint()
-        attempt = _attempt(prepared, device, precision, feeds, batch)
-        if attempt is None or attempt.seconds * WORTH_REDUCING > best.seconds:
+        try:
+            attempt = _attempt(prepared, device, precision, feeds, batch)
+        except BackendError:
+            # Reduced precision that is not to be had is no loss that anybody asked about.
+            continue
+        if attempt.seconds * WORTH_REDUCING > best.seconds:
             continue
         kept = min(
             _kept(output, one[output.name][0], other[output.name][0])
@@ -131,7 +139,7 @@ def _tried(
         )
         text = f"{device} in {precision} took {_ms(attempt, feeds)} ms and keeps {kept:.2%} of the answers"
         if kept >= SAME_CLASSES:
-            return Verdict(device, precision, f"{verdict.reason[:-1]}; {text}.")
+            return replace(verdict, device=device, precision=precision, reason=f"{verdict.reason[:-1]}; {text}.")
         verdict = replace(verdict, reason=f"{verdict.reason[:-1]}; {text}, which is too few.")
     return verdict
 
@@ -149,12 +157,16 @@ def _reduced(device: str) -> list[tuple[str, str]]:
 
 def _attempt(
     prepared: Prepared, device: str, precision: str, feeds: Sequence[Mapping[str, np.ndarray]], batch: int
-) -> _Attempt | None:
-    """Every tile once on that device, as many at once as there are workers; None where it does not run there."""
+) -> _Attempt:
+    """Every tile once on that device, as many at once as there are workers.
+
+    Raises:
+        BackendError: where it does not run there, or in another precision.
+    """
     compute = replace(prepared.job.compute, device=device, precision=precision)
     session = open_session(prepared.model.path, prepared.card, compute, batch, prepared.lattice.size)
     if session.info.precision != precision or session.info.reason:
-        return None
+        raise BackendError(session.info.reason or f"it runs in {session.info.precision}.")
 
     def run(feed: Mapping[str, np.ndarray]) -> dict[str, np.ndarray]:
         return {name: array.copy() for name, array in session.run(feed).items()}
@@ -163,8 +175,8 @@ def _attempt(
         session.run(feeds[0])
         began = time.perf_counter()
         answers = list(worked_ahead(run, feeds, worker_count(compute)))
-    except Exception:  # noqa: BLE001 - whatever a runtime raises, this one does not run the model here, and is not taken
-        return None
+    except Exception as problem:
+        raise BackendError((str(problem).splitlines() or [type(problem).__name__])[0][:300]) from problem
     return _Attempt(device, precision, time.perf_counter() - began, answers)
 
 
@@ -221,8 +233,7 @@ class _Memory:
 
     def __init__(self, key: str) -> None:
         self._key = key
-        home = os.environ.get(VARIABLE) or os.environ.get("XDG_CACHE_HOME") or os.environ.get("LOCALAPPDATA")
-        self._path = Path(home or Path.home() / ".cache") / "fusion_mapper" / "trials.json"
+        self._path = cache_folder() / "trials.json"
 
     def verdict(self) -> Verdict | None:
         try:

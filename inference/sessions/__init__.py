@@ -61,23 +61,27 @@ def tile_shapes(card: Card, batch: int, tile: int) -> Shapes:
 def open_session(model: Path, card: Card, compute: Compute, batch: int, tile: int) -> Session:
     """Load the model on the device asked for, or on the best one that really loads.
 
-    A device that was named and does not load is replaced by the CPU, and the session's `info.reason` says why.
+    A device that was named, or that this installation is made for, and does not load is replaced by the CPU, and the
+    session's `info.reason` says why.
 
     Raises:
         RequestError: when no backend can load the model.
     """
     shapes = tile_shapes(card, batch, tile)
-    reasons: list[str] = []
+    reasons: dict[str, str] = {}
     for name, opener in _candidates(compute.device):
         try:
             session = opener(model, shapes, compute)
         except BackendError as problem:
-            reasons.append(f"{name}: {problem}")
+            reasons[name] = f"{name}: {problem}"
             continue
-        if reasons and compute.device not in ("auto", name):
-            session.info = replace(session.info, reason=" ".join([session.info.reason, *reasons]).strip())
+        # Where all is left open, a device that is not installed was not meant.
+        meant = present("auto") if compute.device == "auto" else reasons
+        told = [reason for device, reason in reasons.items() if device in meant]
+        if told and compute.device != name:
+            session.info = replace(session.info, reason=" ".join([session.info.reason, *told]).strip())
         return session
-    raise RequestError(f"The model {model.name} cannot be loaded. {' '.join(reasons)}")
+    raise RequestError(f"The model {model.name} cannot be loaded. {' '.join(reasons.values())}")
 
 
 def present(device: str) -> list[str]:

@@ -6,9 +6,9 @@ and again, as long as blocks meet on even pixels; what little is left GDAL makes
 
 from __future__ import annotations
 
-import xml.etree.ElementTree as ElementTree
 from collections.abc import Mapping
 from contextlib import ExitStack
+from html import escape
 from pathlib import Path
 
 import numpy as np
@@ -19,6 +19,9 @@ from rasterio.windows import Window as FileWindow
 
 from ..grid import Window
 from .whole import check_whole
+
+#: Where the description of the one band of a VRT ends.
+_BAND_END = "</VRTRasterBand>"
 
 
 class Pyramid:
@@ -78,13 +81,13 @@ class Pyramid:
         names += [f"GTIFF_DIR:{number}:{last}" for number in range(2, len(rest) + 2)]
         shown = draft.with_suffix(".vrt")
         copy(draft, shown, driver="VRT")
-        document = ElementTree.parse(shown)  # nosec B314  # written by GDAL in the line above
-        band = document.getroot().find("VRTRasterBand")
-        for name in names:
-            overview = ElementTree.SubElement(band, "Overview")
-            ElementTree.SubElement(overview, "SourceFilename", relativeToVRT="0").text = name
-            ElementTree.SubElement(overview, "SourceBand").text = "1"
-        document.write(shown)
+        overviews = "".join(
+            f'<Overview><SourceFilename relativeToVRT="0">{escape(name)}</SourceFilename>'
+            "<SourceBand>1</SourceBand></Overview>"
+            for name in names
+        )
+        document = shown.read_text(encoding="utf-8")
+        shown.write_text(document.replace(_BAND_END, overviews + _BAND_END, 1), encoding="utf-8")
         return shown
 
 

@@ -9,11 +9,13 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import onnxruntime
 import pytest
 from fusion_mapper.inference import trial
-from fusion_mapper.inference.events import Event, Started
+from fusion_mapper.inference.events import Event, Started, Warn
 from fusion_mapper.inference.job import job_from_dict
 from fusion_mapper.inference.run import run_job
+from fusion_mapper.inference.user_cache import VARIABLE
 from fusion_mapper.inference.voice import Voice
 from fusion_mapper.models.card import ClassInfo, Output
 
@@ -38,7 +40,7 @@ def job(shared_data: Path, tmp_path: Path) -> dict[str, Any]:
 @pytest.fixture
 def cache(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """An empty memory of trials, and no map that is too small for one."""
-    monkeypatch.setenv(trial.VARIABLE, str(tmp_path / "cache"))
+    monkeypatch.setenv(VARIABLE, str(tmp_path / "cache"))
     monkeypatch.setattr(trial, "WORTH", 1)
     return tmp_path / "cache" / "fusion_mapper" / "trials.json"
 
@@ -48,6 +50,18 @@ def started(job: dict[str, Any], tmp_path: Path) -> Started:
     told: list[Event] = []
     run_job(job_from_dict(job), tmp_path, Voice(told.append, lambda: False))
     return next(event for event in told if isinstance(event, Started))
+
+
+@pytest.mark.parametrize("worth", [1, 1e12])
+def test_a_card_that_is_installed_and_does_not_load_is_told(job, cache, tmp_path, monkeypatch, worth):
+    """As with a build for CUDA on a machine without its libraries: the provider is listed, and its session fails."""
+    monkeypatch.setattr(trial, "WORTH", worth)
+    listed = ["CUDAExecutionProvider", "CPUExecutionProvider"]
+    monkeypatch.setattr(onnxruntime, "get_available_providers", lambda: listed)
+    told: list[Event] = []
+    run_job(job_from_dict(job), tmp_path, Voice(told.append, lambda: False))
+    (warning,) = [event.text for event in told if isinstance(event, Warn) and "cuda" in event.text]
+    assert "CUDA" in warning
 
 
 def test_a_trial_tells_what_it_measured_and_is_remembered(job, cache, tmp_path):
