@@ -21,14 +21,14 @@ from .activation import highest, probabilities
 from .ahead import worked_ahead
 from .blocks import tile_feed
 from .prepare import Prepared
-from .sessions import BackendError, open_session, present, runtime_versions
+from .sessions import BackendError, Session, open_session, present, runtime_versions
 from .sources import Context
 from .user_cache import cache_folder
 from .workers import cores, worker_count
 
 #: Pixels of tiles that a run has to compute for a trial to be worth its few seconds.
 WORTH = 24e6
-#: Tiles that are tried, spread over the map.
+#: Tiles, spread over the map, on which reduced precision has to prove itself; the first of them are timed.
 TRIED = 4
 #: Share of pixels whose class has to stay under reduced precision ...
 SAME_CLASSES = 0.9990
@@ -96,12 +96,28 @@ def _places(prepared: Prepared) -> list[tuple[int, int]]:
     return [(lattice.origin(int(i)), lattice.origin(int(j))) for i, j in np.argwhere(held)]
 
 
-@dataclass(frozen=True)
+@dataclass
 class _Attempt:
+    """One way to run the model, and the seconds that as many tiles took as there are workers, one for each."""
+
     device: str
     precision: str
-    seconds: float
-    answers: list[dict[str, np.ndarray]]
+    session: Session
+    at_once: int
+    seconds: float = 0.0
+
+    @property
+    def milliseconds(self) -> int:
+        """For one tile."""
+        return round(self.seconds / self.at_once * 1000)
+
+    def answers(self, feeds: Sequence[Mapping[str, np.ndarray]]) -> list[dict[str, np.ndarray]]:
+        """What the model says to each tile."""
+
+        def run(feed: Mapping[str, np.ndarray]) -> dict[str, np.ndarray]:
+            return {name: array.copy() for name, array in self.session.run(feed).items()}
+
+        return list(worked_ahead(run, feeds, self.at_once))
 
 
 def _tried(
@@ -119,9 +135,9 @@ def _tried(
         return None
     best = min(full, key=lambda attempt: attempt.seconds)
     others = [attempt for attempt in full if attempt is not best]
-    said = [f"{best.device} took {_ms(best, feeds)} ms a tile"]
-    said += [f"{other.device} {_ms(other, feeds)} ms" for other in others]
-    reason = f"Chosen by a trial on {len(feeds)} tiles: {', '.join(said)}."
+    said = [f"{best.device} took {best.milliseconds} ms a tile"]
+    said += [f"{other.device} {other.milliseconds} ms" for other in others]
+    reason = f"Chosen by a trial: {', '.join(said)}."
     verdict = Verdict(best.device, "f32", reason, " ".join(refused))
     for device, precision in _reduced(prepared.job.compute.device):
         checkpoint()
@@ -135,17 +151,13 @@ def _tried(
         kept = min(
             _kept(output, one[output.name][0], other[output.name][0])
             for output in prepared.card.outputs
-            for one, other in zip(best.answers, attempt.answers, strict=True)
+            for one, other in zip(best.answers(feeds), attempt.answers(feeds), strict=True)
         )
-        text = f"{device} in {precision} took {_ms(attempt, feeds)} ms and keeps {kept:.2%} of the answers"
+        text = f"{device} in {precision} took {attempt.milliseconds} ms and keeps {kept:.2%} of the answers"
         if kept >= SAME_CLASSES:
             return replace(verdict, device=device, precision=precision, reason=f"{verdict.reason[:-1]}; {text}.")
         verdict = replace(verdict, reason=f"{verdict.reason[:-1]}; {text}, which is too few.")
     return verdict
-
-
-def _ms(attempt: _Attempt, feeds: Sequence[object]) -> int:
-    return round(attempt.seconds / len(feeds) * 1000)
 
 
 def _reduced(device: str) -> list[tuple[str, str]]:
@@ -158,7 +170,7 @@ def _reduced(device: str) -> list[tuple[str, str]]:
 def _attempt(
     prepared: Prepared, device: str, precision: str, feeds: Sequence[Mapping[str, np.ndarray]], batch: int
 ) -> _Attempt:
-    """Every tile once on that device, as many at once as there are workers.
+    """Tiles on that device, as many at once as there are workers.
 
     Raises:
         BackendError: where it does not run there, or in another precision.
@@ -167,17 +179,15 @@ def _attempt(
     session = open_session(prepared.model.path, prepared.card, compute, batch, prepared.lattice.size)
     if session.info.precision != precision or session.info.reason:
         raise BackendError(session.info.reason or f"it runs in {session.info.precision}.")
-
-    def run(feed: Mapping[str, np.ndarray]) -> dict[str, np.ndarray]:
-        return {name: array.copy() for name, array in session.run(feed).items()}
-
+    attempt = _Attempt(device, precision, session, min(worker_count(compute), len(feeds)))
     try:
         session.run(feeds[0])
         began = time.perf_counter()
-        answers = list(worked_ahead(run, feeds, worker_count(compute)))
-    except Exception as problem:
+        attempt.answers(feeds[: attempt.at_once])
+    except Exception as problem:  # whatever a runtime raises, it does not run the model here
         raise BackendError((str(problem).splitlines() or [type(problem).__name__])[0][:300]) from problem
-    return _Attempt(device, precision, time.perf_counter() - began, answers)
+    attempt.seconds = time.perf_counter() - began
+    return attempt
 
 
 def _kept(output: Output, one: np.ndarray, other: np.ndarray) -> float:
