@@ -9,12 +9,11 @@ import json
 import os
 import sys
 import time
-import traceback
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from pathlib import Path
 
 import qgis.utils
-from qgis.core import QgsApplication, QgsFeatureRequest, QgsPointXY, QgsProject, QgsRasterLayer, QgsVectorLayer
+from qgis.core import QgsFeatureRequest, QgsPointXY, QgsProject, QgsRasterLayer, QgsVectorLayer
 from qgis.PyQt.QtCore import QObject, QTimer
 from qgis.PyQt.QtWidgets import QAction, QComboBox, QPushButton, QRadioButton
 from qgis.utils import iface
@@ -22,10 +21,10 @@ from qgis.utils import iface
 ORDER = json.loads(os.environ["FUSION_MAPPER_BENCH"])
 sys.path.insert(0, ORDER["code"])
 
-from heartbeat import Heartbeat  # noqa: E402 - found by the line above
+from walk import Over, Walk, after  # noqa: E402 - found by the line above
 
-#: Seconds between two looks at whether a step is over, and after which it is given up.
-LOOK, LIMIT = 0.02, 120.0
+#: Seconds after which a step is given up.
+LIMIT = 120.0
 #: Seconds of each measurement without a run.
 SPAN = 10.0
 #: Seconds between two movements of the map.
@@ -33,29 +32,18 @@ PAN = 0.4
 
 MODEL = "Land cover, RGB, 1 m"
 
-Over = Callable[[], bool]
 
-
-class Visit(QObject):
-    """Walks through `steps`, each of which says when it is over."""
+class Visit(Walk):
+    """What is done and watched; begins at once."""
 
     def __init__(self) -> None:
-        super().__init__(iface.mainWindow())
-        # QGIS shows an escaped exception in a window and waits for somebody to close it.
-        qgis.utils.showException = self._on_exception
+        super().__init__(ORDER, LIMIT)
         self.canvas = iface.mapCanvas()
-        self.heart = Heartbeat(Path(ORDER["folder"]) / "stacks.txt", ORDER["watched"], self)
         self.dock = None
         self.results: dict[str, str] = {}
         self._panning = QTimer(self)
         self._panning.timeout.connect(self._pan)
         self._moves = 0
-        self._steps = self.steps()
-        self._over: Over = lambda: True
-        self._began = time.monotonic()
-        self._clock = QTimer(self)
-        self._clock.timeout.connect(self._on_look)
-        self._clock.start(round(1000 * LOOK))
 
     def steps(self) -> Iterator[Over]:
         """What happens, in order."""
@@ -65,8 +53,8 @@ class Visit(QObject):
         self.canvas.refresh()
         yield self._settled()
         self.heart.start("QGIS alone, idle")
-        yield _after(SPAN)
-        yield self._while_panning("QGIS alone, panning", _after(SPAN))
+        yield after(SPAN)
+        yield self._while_panning("QGIS alone, panning", after(SPAN))
         yield self._settled()
         yield from self._with_the_plugin()
         yield from self._load_results_without_the_plugin()
@@ -75,20 +63,20 @@ class Visit(QObject):
         self.heart.phase = "plugin: loaded into QGIS"
         if not (qgis.utils.loadPlugin("fusion_mapper") and qgis.utils.startPlugin("fusion_mapper")):
             raise RuntimeError("QGIS could not load the plugin.")
-        yield _after(1)
+        yield after(1)
         self.heart.phase = "plugin: dock opened"
         iface.mainWindow().findChild(QAction, "FusionMapperToggleDock").trigger()
         self.dock = iface.mainWindow().findChild(QObject, "FusionMapperDock")
-        yield _after(2)
+        yield after(2)
         self.heart.phase = "plugin: model chosen"
         models = self._find(QComboBox, "FusionMapperModel")
         models.setCurrentIndex(models.findText(MODEL))
         self._find(QRadioButton, "FusionMapperAreaWhole").click()
-        yield _after(2)
+        yield after(2)
         yield self._find(QPushButton, "FusionMapperRunButton").isEnabled
         self.heart.phase = "plugin: dock open, idle"
-        yield _after(SPAN)
-        yield self._while_panning("plugin: dock open, panning", _after(SPAN))
+        yield after(SPAN)
+        yield self._while_panning("plugin: dock open, panning", after(SPAN))
         yield self._settled()
         yield from self._run()
 
@@ -105,7 +93,7 @@ class Visit(QObject):
         if run.state.value != "finished":
             raise RuntimeError(f"The run {run.state.value}: {run.sentence}")
         self.results = {key: path for key, path in run.results.items() if str(path).endswith((".tif", ".gpkg"))}
-        yield _after(0.5)
+        yield after(0.5)
         yield self._settled()
 
     def _on_run_changed(self, number: int) -> None:
@@ -116,7 +104,7 @@ class Visit(QObject):
     def _load_results_without_the_plugin(self) -> Iterator[Over]:
         self.heart.phase = "plugin: unloaded"
         qgis.utils.unloadPlugin("fusion_mapper")
-        yield _after(1)
+        yield after(1)
         for group in QgsProject.instance().layerTreeRoot().findGroups():
             QgsProject.instance().layerTreeRoot().removeChildNode(group)
         yield self._settled()
@@ -173,38 +161,8 @@ class Visit(QObject):
 
         return done
 
-    def _on_look(self) -> None:
-        try:
-            if self._over():
-                self._over = next(self._steps)
-                self._began = time.monotonic()
-            elif time.monotonic() - self._began > LIMIT:
-                raise TimeoutError(f"'{self.heart.phase}' was not over within {LIMIT} s")
-        except StopIteration:
-            self._end("")
-        except Exception:  # noqa: BLE001 - handed to the caller, who prints it
-            self._end(traceback.format_exc())
-
-    def _on_exception(self, kind: type, value: BaseException, trace: object, *_told: object, **_more: object) -> None:
-        self._end("".join(traceback.format_exception(kind, value, trace)))
-
-    def _end(self, fault: str) -> None:
-        if not self._clock.isActive():
-            return
-        self._clock.stop()
-        self.heart.stop()
-        report = {"gaps": self.heart.gaps, "slow": self.heart.slow, "fault": fault}
-        (Path(ORDER["folder"]) / "report.json").write_text(json.dumps(report), encoding="utf-8")
-        QgsProject.instance().setDirty(False)
-        QgsApplication.instance().quit()
-
     def _find(self, kind: type, name: str):
         return self.dock.findChild(kind, name)
-
-
-def _after(seconds: float) -> Over:
-    begin = time.monotonic()
-    return lambda: time.monotonic() - begin > seconds
 
 
 visit = Visit()

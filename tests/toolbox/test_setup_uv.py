@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import shutil
+import sys
 import threading
 from dataclasses import replace
 from pathlib import Path
@@ -23,8 +24,12 @@ from setup_watch import NAMES, Watcher, held, prove
 from wheel_index import WAIT, serve, write_requirements, write_wheel
 
 PYTHON = Path("/usr/bin/python3")
-#: The uv to test with.
-UV = os.environ.get("FUSION_MAPPER_UV") or shutil.which("uv")
+#: The uv to test with: that of the tests' environment, where none is named.
+UV = (
+    os.environ.get("FUSION_MAPPER_UV")
+    or shutil.which("uv", path=str(Path(sys.executable).parent))
+    or shutil.which("uv")
+)
 needs_uv = pytest.mark.skipif(not UV, reason="there is no uv here; FUSION_MAPPER_UV names one")
 #: What uv 0.13.9 said.
 SAID = """Using Python 3.11.2 environment at: /tmp/e

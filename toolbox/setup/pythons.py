@@ -86,17 +86,8 @@ def probe(python: str, has_wheels: Callable[[str], bool]) -> Found:
         has_wheels: whether there are packages for a version such as ``3.11``.
     """
     path = Path(python)
-    flags = subprocess.CREATE_NO_WINDOW if sys.platform == "win32" else 0
     try:
-        done = subprocess.run(  # nosec B603  # a fixed question, no shell
-            [python, "-I", "-c", _QUESTION],
-            stdin=subprocess.DEVNULL,
-            capture_output=True,
-            timeout=_PATIENCE,
-            env=clean_environment(),
-            creationflags=flags,
-            check=False,
-        )
+        done = _asked([python, "-I", "-c", _QUESTION])
         answer = json.loads(done.stdout.decode("utf-8", "replace"))
         return Found(path, str(answer["version"]), _problem(answer, has_wheels))
     except (OSError, subprocess.TimeoutExpired):
@@ -107,20 +98,23 @@ def probe(python: str, has_wheels: Callable[[str], bool]) -> Found:
 
 def version_of(program: str) -> str:
     """What a program says to ``--version``; empty where it does not answer."""
-    flags = subprocess.CREATE_NO_WINDOW if sys.platform == "win32" else 0
     try:
-        done = subprocess.run(  # nosec B603  # a fixed question, no shell
-            [program, "--version"],
-            stdin=subprocess.DEVNULL,
-            capture_output=True,
-            timeout=_PATIENCE,
-            env=clean_environment(),
-            creationflags=flags,
-            check=False,
-        )
+        done = _asked([program, "--version"])
     except (OSError, subprocess.TimeoutExpired):
         return ""
     return done.stdout.decode("utf-8", "replace").strip() if done.returncode == 0 else ""
+
+
+def _asked(question: list[str]) -> subprocess.CompletedProcess[bytes]:
+    return subprocess.run(  # nosec B603  # a fixed question, no shell
+        question,
+        stdin=subprocess.DEVNULL,
+        capture_output=True,
+        timeout=_PATIENCE,
+        env=clean_environment(),
+        creationflags=subprocess.CREATE_NO_WINDOW if sys.platform == "win32" else 0,
+        check=False,
+    )
 
 
 def find_pythons(place: Place, has_wheels: Callable[[str], bool]) -> Iterator[Found]:
