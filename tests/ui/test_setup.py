@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
@@ -302,7 +303,8 @@ def test_the_options_set_up_and_remove(qtbot, dock, page, tiny):
         press(qtbot, part(page, QPushButton, "EnvironmentSetUp"))
     with qtbot.waitSignal(dock.setup.ended):
         press(qtbot, part(page, QPushButton, "SetupInstall"))
-    assert part(page, QLabel, "EnvironmentState").text().startswith("Set up (Processor, Python 3.11")
+    python = ".".join(map(str, sys.version_info[:2]))
+    assert part(page, QLabel, "EnvironmentState").text().startswith(f"Set up (Processor, Python {python}.")
     press(qtbot, part(page, QPushButton, "SetupClose"))
     press(qtbot, part(page, QPushButton, "EnvironmentRemove"))
     question = part(page, QMessageBox, "RemoveEngine")
