@@ -53,6 +53,11 @@ class Ceiling:
                 "compute.workers lower."
             )
 
+    @property
+    def passed(self) -> bool:
+        """Whether more is taken than allowed."""
+        return self._taken() > self.bytes
+
     def is_tight(self, prepared: Prepared, workers: int) -> bool:
         """Whether so many workers might come close to the ceiling, by a generous guess of what each takes."""
         each = block_bytes(prepared.job) + ACTIVATIONS * prepared.lattice.size**2

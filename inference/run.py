@@ -44,8 +44,11 @@ def run_job(
     began = time.monotonic()
     warnings = Warnings(voice.say)
     kept = kept or Kept()
-    prepared = prepare(job, base, warnings.tell, kept)
     ceiling = Ceiling(job.compute)
+    if ceiling.passed:
+        # What earlier runs left in a warm engine is no reason to refuse this one.
+        kept.clear()
+    prepared = prepare(job, base, warnings.tell, kept)
     voice = replace(voice, require=ceiling.require)
     with alone_in(prepared.folder, warnings.tell):
         return _run(prepared, kept, voice, warnings, began, execute, ceiling)

@@ -14,7 +14,10 @@ import pytest
 from fusion_mapper.inference.ceiling import SHARE, Admission, Ceiling, _group_room, available, resident
 from fusion_mapper.inference.errors import RequestError
 from fusion_mapper.inference.job import Compute, job_from_dict
+from fusion_mapper.inference.kept import Kept
 from fusion_mapper.inference.prepare import Prepared, prepare
+from fusion_mapper.inference.run import run_job
+from fusion_mapper.inference.voice import Voice
 
 ROOT = Path(__file__).resolve().parents[2]
 MODEL = ROOT / "resources" / "models" / "landcover-rgb-1m.onnx"
@@ -122,6 +125,24 @@ def test_what_is_passed_is_named():
     memory.taken = 501
     with pytest.raises(RequestError, match=r"takes 501 MiB of memory, more than its ceiling of 500 MiB"):
         ceiling.require()
+
+
+def test_a_warm_engine_lets_go_of_what_it_kept_before_it_refuses(job, tmp_path):
+    class Noticed(Kept):
+        cleared = 0
+
+        def clear(self) -> None:
+            self.cleared += 1
+            super().clear()
+
+    kept = Noticed()
+    voice = Voice(lambda _: None, lambda: False)
+    run_job(job_from_dict(job), tmp_path, voice, kept)
+    assert kept.cleared == 0
+    job["compute"] = {"memory": 1}
+    with pytest.raises(RequestError, match="more than its ceiling of 1 MiB"):
+        run_job(job_from_dict(job), tmp_path, voice, kept)
+    assert kept.cleared == 1
 
 
 def test_the_limit_of_a_container_counts(tmp_path):
