@@ -26,7 +26,8 @@ def open_chosen(
     compute = prepared.job.compute
     verdict = _verdict(prepared, context, checkpoint)
     if verdict is not None:
-        compute = replace(compute, device=verdict.device, precision=verdict.precision)
+        batch = compute.batch or verdict.batch
+        compute = replace(compute, device=verdict.device, precision=verdict.precision, batch=batch)
     opened = kept.opened(prepared.model, compute, prepared.lattice.size)
     info = opened.session.info
     if verdict is not None and not info.reason:
@@ -50,7 +51,7 @@ def _begun(prepared: Prepared) -> Verdict | None:
     try:
         plan = json.loads((prepared.folder / PLAN).read_text(encoding="utf-8"))
         session = plan["session"] if plan["model"] == prepared.model.sha256 else None
-        return Verdict(device_named(session), session["precision"])
+        return Verdict(device_named(session), session["precision"], batch=int(plan["batch"]))
     except (OSError, ValueError, LookupError, TypeError, RecursionError):
         # No plan, or none that can be read: the run starts from the beginning, and says so (`adopt_plan`).
         return None

@@ -19,6 +19,7 @@ from ..models.card import Output
 from ..models.files import write_atomically
 from .activation import highest, probabilities
 from .ahead import worked_ahead
+from .batching import fastest_batch
 from .blocks import tile_feed
 from .prepare import Prepared
 from .sessions import BackendError, Session, open_session, present, runtime_versions
@@ -37,6 +38,8 @@ SAME_VALUE = 0.005
 #: How much faster reduced precision has to be to be worth any difference.
 WORTH_REDUCING = 1.2
 _KEPT = 200
+#: Devices that gain by several tiles at once and take any number. TensorRT would build an engine for each.
+_BATCHING = frozenset({"cuda", "directml"})
 
 
 @dataclass(frozen=True)
@@ -46,6 +49,8 @@ class Verdict:
     device: str
     precision: str
     reason: str = ""
+    batch: int | None = None
+    """Tiles at once, on a device with memory of its own; None leaves it open."""
     warning: str = ""
     """A device that is installed and does not run the model here, with its own reason."""
 
@@ -138,7 +143,7 @@ def _tried(
     said = [f"{best.device} took {best.milliseconds} ms a tile"]
     said += [f"{other.device} {other.milliseconds} ms" for other in others]
     reason = f"Chosen by a trial: {', '.join(said)}."
-    verdict = Verdict(best.device, "f32", reason, " ".join(refused))
+    verdict = Verdict(best.device, "f32", reason, _batch(prepared, best, feeds[0], checkpoint), " ".join(refused))
     for device, precision in _reduced(prepared.job.compute.device):
         checkpoint()
         try:
@@ -155,9 +160,19 @@ def _tried(
         )
         text = f"{device} in {precision} took {attempt.milliseconds} ms and keeps {kept:.2%} of the answers"
         if kept >= SAME_CLASSES:
-            return replace(verdict, device=device, precision=precision, reason=f"{verdict.reason[:-1]}; {text}.")
+            told = f"{verdict.reason[:-1]}; {text}."
+            return replace(verdict, device=device, precision=precision, reason=told, batch=None)
         verdict = replace(verdict, reason=f"{verdict.reason[:-1]}; {text}, which is too few.")
     return verdict
+
+
+def _batch(
+    prepared: Prepared, best: _Attempt, feed: Mapping[str, np.ndarray], checkpoint: Callable[[], None]
+) -> int | None:
+    """Tiles at once, where graph and job leave it open and the device gains by more than one."""
+    if best.device not in _BATCHING or prepared.card.tiling.batch or prepared.job.compute.batch:
+        return None
+    return fastest_batch(best.session.run, feed, checkpoint)
 
 
 def _reduced(device: str) -> list[tuple[str, str]]:
