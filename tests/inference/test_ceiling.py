@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import os
 import subprocess
 import sys
 import threading
@@ -22,6 +21,15 @@ from fusion_mapper.inference.voice import Voice
 ROOT = Path(__file__).resolve().parents[2]
 MODEL = ROOT / "resources" / "models" / "landcover-rgb-1m.onnx"
 MIB = 2**20
+#: Runs a command, passes on what it says, and ends with its peak in MiB. A process that is forked from this one counts
+#: what this one holds as its own.
+LAUNCHER = """
+import os, subprocess, sys
+child = subprocess.Popen(sys.argv[1:])
+_, status, usage = os.wait4(child.pid, 0)
+print(usage.ru_maxrss // 1024)
+sys.exit(os.waitstatus_to_exitcode(status))
+"""
 
 
 @pytest.fixture
@@ -39,13 +47,11 @@ def run(job: dict[str, Any], folder: Path) -> tuple[int, int, list[dict[str, Any
     """A run as a process of its own: exit status, peak of its memory in MiB, and what it said."""
     path = folder / "a.job.json"
     path.write_text(json.dumps(job))
-    with (folder / "said").open("w") as said, (folder / "wrong").open("w") as wrong:
-        child = subprocess.Popen([sys.executable, str(ROOT / "inference"), "run", str(path)], stdout=said, stderr=wrong)
-        _, status, usage = os.wait4(child.pid, 0)
-        child.returncode = os.waitstatus_to_exitcode(status)
-    lines = (folder / "said").read_text().splitlines()
-    assert "Traceback" not in (folder / "wrong").read_text()
-    return child.returncode, usage.ru_maxrss // 1024, [json.loads(line) for line in lines]
+    command = [sys.executable, "-c", LAUNCHER, sys.executable, str(ROOT / "inference"), "run", str(path)]
+    done = subprocess.run(command, capture_output=True, text=True, check=False)
+    assert "Traceback" not in done.stderr
+    *lines, peak = done.stdout.splitlines()
+    return done.returncode, int(peak), [json.loads(line) for line in lines]
 
 
 @pytest.mark.skipif(sys.platform != "linux", reason="ru_maxrss is in KiB on Linux alone")

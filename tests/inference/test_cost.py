@@ -91,7 +91,8 @@ def test_the_time_is_told_when_asked_for_and_grows_with_the_area(job: Job, tmp_p
     job = replace(job, compute=Compute(block=256))
     assert "seconds" not in report(job, tmp_path, kept)
     small, large = seconds(job, tmp_path, kept), seconds(wide(job, 1200), tmp_path, kept)
-    assert 4 * small < large
+    # Sixteen times the area; what either takes is measured, so the factor is not.
+    assert 2 * small < large
     assert report(job, tmp_path, kept, timed=True)["seconds"] > small
 
 

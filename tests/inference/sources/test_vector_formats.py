@@ -174,11 +174,20 @@ def counts(monkeypatch) -> list[int]:
     return counts
 
 
-def test_a_window_costs_what_lies_on_its_sheet_and_its_neighbours_nothing(tmp_path, counts):
+def test_a_window_costs_what_lies_on_its_sheet_and_its_neighbours_nothing(tmp_path, counts, monkeypatch):
+    monkeypatch.setattr(osm, "_MOST", 1000)
     source = Run(tmp_path).open(ROADS, many_roads(tmp_path), VectorLayer("many.gpkg"))
     source.read(Window(2200, 2200, 300, 300))
-    assert len(counts) == 1
-    assert 0 < counts[0] < 800
+    asked = len(counts)
+    assert len(counts) == 2, "the large square has too many, and is given up"
+    assert 0 < counts[1] < 800
+    source.read(Window(2300, 3000, 800, 700))
+    assert len(counts) == asked
+
+
+def test_a_sparse_layer_is_asked_once_for_a_large_square(tmp_path, counts):
+    source = Run(tmp_path).open(ROADS, many_roads(tmp_path), VectorLayer("many.gpkg"))
+    source.read(Window(0, 0, 300, 300))
     source.read(Window(2300, 3000, 800, 700))
     assert len(counts) == 1
 
