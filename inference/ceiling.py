@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import psutil
@@ -18,8 +18,11 @@ from .prepare import Prepared, block_bytes
 SHARE = 0.6
 #: Seconds between two looks at what is taken; asking the system takes as long as a small tile.
 _LOOK_EVERY = 0.05
-#: Where Linux tells the limits of the group that a process is in (a container, a batch system).
-_GROUP = Path("/sys/fs/cgroup")
+#: Where Linux tells the limits of control groups (a container, a batch system), and in which a process is.
+_GROUP, _OWN_GROUPS = Path("/sys/fs/cgroup"), Path("/proc/self/cgroup")
+#: Files of a group with its limit and with what it takes, and the line of ``memory.stat`` with what can be let go of.
+_VERSION_2 = ("memory.max", "memory.current", "inactive_file")
+_VERSION_1 = ("memory.limit_in_bytes", "memory.usage_in_bytes", "total_inactive_file")
 
 
 class Ceiling:
@@ -81,6 +84,7 @@ class Admission:
             for event in self._measured:
                 event.set()
         self._free = all(event.is_set() for event in self._measured)
+        self._admitted, self._refuses = 1, False
 
     def measured(self, worker: int) -> None:
         """A worker has done its first share of work, or has ended: what it takes can be seen."""
@@ -91,13 +95,17 @@ class Admission:
         if worker == 0 or self._free:
             return True
         self._measured[worker - 1].wait()
-        if self._ceiling.has_room(worker):
+        if not self._refuses and self._ceiling.has_room(self._admitted):
+            self._admitted += 1
             return True
+        if not self._refuses:
+            self._refuses = True
+            verb = "is" if self._admitted == 1 else "are"
+            self._tell(
+                f"{self._admitted} of {self._workers} blocks at once {verb} computed, to keep below "
+                f"{self._ceiling.bytes / 2**20:,.0f} MiB of memory."
+            )
         self.measured(worker)
-        self._tell(
-            f"{worker} of {self._workers} blocks at once {'is' if worker == 1 else 'are'} computed, to keep below "
-            f"{self._ceiling.bytes / 2**20:,.0f} MiB of memory."
-        )
         return False
 
 
@@ -107,23 +115,38 @@ def resident() -> int:
 
 
 def available() -> int:
-    """Bytes of memory that this process may still take: what the system has, within the limit of its group."""
+    """Bytes of memory that this process may still take: what the system has, within the limits of its groups."""
     free = int(psutil.virtual_memory().available)
-    group = _group_room(_GROUP)
-    return free if group is None else max(min(free, group), 0)
+    rooms = [_group_room(folder, names) for folder, names in _groups(_GROUP, _OWN_GROUPS)]
+    return max(min([free, *(room for room in rooms if room is not None)]), 0)
 
 
-def _group_room(folder: Path) -> int | None:
-    """What a Linux control group leaves, of version 2 or 1; None where it sets no limit."""
-    for limit, used in (
-        ("memory.max", "memory.current"),
-        ("memory/memory.limit_in_bytes", "memory/memory.usage_in_bytes"),
-    ):
-        try:
-            text = (folder / limit).read_text(encoding="ascii").strip()
-            # Version 1 has no word for no limit, only a number beyond any machine.
-            if text.isdigit() and int(text) < 2**60:
-                return int(text) - int((folder / used).read_text(encoding="ascii"))
-        except (OSError, ValueError):
-            continue
-    return None
+def _groups(root: Path, own: Path) -> Iterator[tuple[Path, tuple[str, str, str]]]:
+    """The control groups that this process is in, of version 2 and 1, each with those that it lies in."""
+    try:
+        lines = own.read_text(encoding="utf-8").splitlines()
+    except OSError:
+        lines = []
+    places = {
+        controllers: path for _, controllers, path in (line.split(":", 2) for line in lines if line.count(":") > 1)
+    }
+    for folder, place, names in ((root, places.get("", "/"), _VERSION_2), (root / "memory", "/", _VERSION_1)):
+        if names is _VERSION_1:
+            place = next((path for kinds, path in places.items() if "memory" in kinds.split(",")), "/")
+        inner = folder / place.lstrip("/")
+        yield from ((group, names) for group in (inner, *inner.parents) if group == folder or folder in group.parents)
+
+
+def _group_room(folder: Path, names: tuple[str, str, str]) -> int | None:
+    """What a control group leaves; None where it sets no limit. Files in memory can be let go of, and do not count."""
+    limit, used, files = names
+    try:
+        text = (folder / limit).read_text(encoding="ascii").strip()
+        # Version 1 has no word for no limit, only a number beyond any machine.
+        if not text.isdigit() or int(text) >= 2**60:
+            return None
+        taken = int((folder / used).read_text(encoding="ascii"))
+        facts = dict(line.split() for line in (folder / "memory.stat").read_text(encoding="ascii").splitlines())
+        return int(text) - max(taken - int(facts.get(files, 0)), 0)
+    except (OSError, ValueError):
+        return None

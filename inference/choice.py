@@ -9,20 +9,22 @@ from dataclasses import replace
 from .kept import Kept, Opened
 from .plan import PLAN, device_named
 from .prepare import Prepared
+from .sessions import SessionInfo
 from .sources import Context
 from .trial import Verdict, choose, is_open
 
 
 def open_chosen(
     prepared: Prepared, kept: Kept, context: Context, checkpoint: Callable[[], None]
-) -> tuple[Opened | None, str]:
-    """The session for a job, and a sentence where it is not what the job asked for; None where no model is to run.
+) -> tuple[Opened | None, SessionInfo | None, str]:
+    """The session for a job, what is told of it, and a sentence where it is not what the job asked for; None and None
+    where no model is to run.
 
     Raises:
         RequestError: when no backend can load the model.
     """
     if not prepared.runs_model or prepared.model is None:
-        return None, ""
+        return None, None, ""
     compute = prepared.job.compute
     verdict = _verdict(prepared, context, checkpoint)
     if verdict is not None:
@@ -30,10 +32,11 @@ def open_chosen(
         compute = replace(compute, device=verdict.device, precision=verdict.precision, batch=batch)
     opened = kept.opened(prepared.model, compute, prepared.lattice.size)
     info = opened.session.info
-    if verdict is not None and not info.reason:
-        opened.session.info = replace(info, reason=verdict.reason)
-        return opened, verdict.warning
-    return opened, info.reason
+    if verdict is None:
+        return opened, info, info.reason
+    # The session itself is kept for others, of which no trial says anything.
+    told = replace(info, reason=info.reason or verdict.reason)
+    return opened, told, " ".join(filter(None, (info.reason, verdict.warning)))
 
 
 def _verdict(prepared: Prepared, context: Context, checkpoint: Callable[[], None]) -> Verdict | None:

@@ -127,6 +127,7 @@ class _State:
     def __init__(self, progress: BlockProgress, voice: Voice, admission: Admission) -> None:
         self.problem: BaseException | None = None
         self.admission = admission
+        self._running: set[int] = set()
         self._progress = progress
         self._voice = voice
         self._lock = threading.Lock()
@@ -141,7 +142,10 @@ class _State:
 
     def checkpoint(self, worker: int, index: int, share: float) -> None:
         """Count a block's share as done; raises Cancelled when the run has to stop."""
-        if share > 0:
+        # A block outside the area runs no tile, and says nothing of what one takes.
+        if share == 0:
+            self._running.add(worker)
+        elif worker in self._running:
             self.admission.measured(worker)
         if share < 1:
             self._voice.checkpoint()

@@ -153,9 +153,9 @@ def _tile_size(
     def computed(size: int) -> int:
         return squares(_down(size - lead - edge, unit)) * size**2
 
-    first = max(least, _SMALLEST // unit * unit)
+    first = max(least, _SMALLEST // unit * unit, unit)
     apart = max((most - first) // _TRIED // unit * unit, unit)
-    return min(range(first, most + 1, apart), key=computed, default=own)
+    return min(range(first, most + 1, apart), key=computed, default=min(own, first))
 
 
 def _affordable(compute: Compute, memory: int) -> int:

@@ -21,7 +21,7 @@ from .kept import Kept
 from .plan import adopt_plan, library_versions, make_plan
 from .prepare import Prepared, prepare
 from .recording import Survey, survey, write_record
-from .sessions import Session, SessionInfo
+from .sessions import SessionInfo
 from .sinks.provenance import output_settings, product_tags
 from .sinks.staging import sweep
 from .sources import Context
@@ -68,12 +68,12 @@ def _run(
     context = Context(prepared.base, prepared.folder, warnings.tell)
     before = stamp(prepared)
     found = _survey(prepared, context)
-    opened, unlike = open_chosen(prepared, kept, context, voice.checkpoint)
+    opened, info, unlike = open_chosen(prepared, kept, context, voice.checkpoint)
     session, batch = (opened.session, opened.batch) if opened else (None, 1)
     if unlike:
         warnings.tell(unlike)
-    voice.say(_started(session.info if session else None))
-    plan = make_plan(prepared, session.info if session else None, batch, found.fingerprints)
+    voice.say(_started(info))
+    plan = make_plan(prepared, info, batch, found.fingerprints)
     told = adopt_plan(prepared.folder, plan)
     if told:
         warnings.tell(told)
@@ -86,10 +86,10 @@ def _run(
     not_finite = int(store.total("not_finite"))
     if not_finite:
         warnings.tell(f"The model answered NaN or infinity for {not_finite:,} pixels; they are nodata.")
-    settings = _settings(prepared, session)
+    settings = _settings(prepared, info)
     assembler = Assembler(prepared, store, _tags(prepared, settings, found.attribution), voice, warnings.tell)
     products, areas = assembler.write_all(), assembler.figures()
-    info, seconds = session.info if session else None, time.monotonic() - began
+    seconds = time.monotonic() - began
     write_record(prepared, info, found, settings, products, areas, warnings.told, seconds)
     store.clear(pictures=prepared.job.pictures != "preview")
     sweep(prepared.folder)
@@ -126,8 +126,8 @@ def _tags(prepared: Prepared, settings: dict[str, Any], attribution: list[str]) 
     )
 
 
-def _settings(prepared: Prepared, session: Session | None) -> dict[str, Any]:
+def _settings(prepared: Prepared, info: SessionInfo | None) -> dict[str, Any]:
     """What shaped the products besides the layers and the model."""
     lattice = prepared.lattice
-    ran = {"backend": session.info.backend, "precision": session.info.precision} if session else {}
+    ran = {"backend": info.backend, "precision": info.precision} if info else {}
     return {**ran, "tile": lattice.size, "step": lattice.step, **output_settings(prepared.job.outputs)}

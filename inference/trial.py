@@ -21,6 +21,7 @@ from .activation import highest, probabilities
 from .ahead import worked_ahead
 from .batching import fastest_batch
 from .blocks import tile_feed
+from .plan import device_named
 from .prepare import Prepared
 from .sessions import BackendError, Session, open_session, present, runtime_versions
 from .sources import Context
@@ -76,7 +77,8 @@ def choose(prepared: Prepared, context: Context, checkpoint: Callable[[], None])
         return known
     feeds = _feeds(prepared, context, tiles[:: max(len(tiles) // TRIED, 1)][:TRIED], batch)
     verdict = _tried(prepared, feeds, batch, checkpoint)
-    if verdict is not None:
+    # What kept a device from running may be gone tomorrow.
+    if verdict is not None and not verdict.warning:
         memory.keep(verdict)
     return verdict
 
@@ -107,7 +109,7 @@ class _Attempt:
 
     device: str
     precision: str
-    session: Session
+    session: Session | None
     at_once: int
     seconds: float = 0.0
 
@@ -134,6 +136,7 @@ def _tried(
         checkpoint()
         try:
             full.append(_attempt(prepared, device, "f32", feeds, batch))
+            _let_go(full)
         except BackendError as problem:
             refused.append(f"{device} is installed and does not run the model here ({str(problem).rstrip('.')}).")
     if not full:
@@ -166,6 +169,14 @@ def _tried(
     return verdict
 
 
+def _let_go(attempts: list[_Attempt]) -> None:
+    """Close the sessions of all but the fastest: two networks beside one another may be one too many."""
+    fastest = min(attempts, key=lambda attempt: attempt.seconds)
+    for attempt in attempts:
+        if attempt is not fastest:
+            attempt.session = None
+
+
 def _batch(
     prepared: Prepared, best: _Attempt, feed: Mapping[str, np.ndarray], checkpoint: Callable[[], None]
 ) -> int | None:
@@ -192,8 +203,9 @@ def _attempt(
     """
     compute = replace(prepared.job.compute, device=device, precision=precision)
     session = open_session(prepared.model.path, prepared.card, compute, batch, prepared.lattice.size)
-    if session.info.precision != precision or session.info.reason:
-        raise BackendError(session.info.reason or f"it runs in {session.info.precision}.")
+    info = session.info
+    if (device_named(asdict(info)), info.precision) != (device, precision):
+        raise BackendError(info.reason or f"it runs on {info.device} in {info.precision}.")
     attempt = _Attempt(device, precision, session, min(worker_count(compute), len(feeds)))
     try:
         session.run(feeds[0])

@@ -76,6 +76,7 @@ class Pyramid:
         if rest:
             with rasterio.open(last, "r+") as file:
                 file.build_overviews(rest, Resampling.mode)
+            check_whole(last)
         names = [str(path) for path in self._paths]
         # The directories of a GeoTIFF count from 1, the picture itself; its overviews follow.
         names += [f"GTIFF_DIR:{number}:{last}" for number in range(2, len(rest) + 2)]

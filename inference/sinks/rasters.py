@@ -125,7 +125,7 @@ def _write_draft(
             bands = values if values.ndim == 3 else values[np.newaxis]
             file.write(bands, window=FileWindow(window.col, window.row, window.width, window.height))
             if by_majority:
-                pyramid.add(window, values)
+                pyramid.add(window, bands[0])
     check_whole(draft)
     return pyramid.attach(draft)
 

@@ -53,8 +53,11 @@ class _Held:
     first: int
     vertices: int = 0
     pieces: list[shapely.Polygon] = field(default_factory=list)
+    is_cut: bool = False
+    """Whether a part of it has been given away: what is left may no longer hang together."""
 
     def absorb(self, other: _Held) -> None:
+        self.is_cut |= other.is_cut
         self.vertices += other.vertices
         self.pixels += other.pixels
         self.certainty += other.certainty
@@ -65,6 +68,7 @@ class _Held:
 
     def cut(self) -> _Held:
         """What is known of it so far; what follows is counted anew."""
+        self.is_cut = True
         part = replace(self)
         self.pixels = self.certainty = self.vertices = 0
         self.first = sys.maxsize
@@ -173,21 +177,28 @@ class RegionTracer:
         whole = [self._held.pop(name) for name in list(self._held) if name not in still_open]
         whole = sorted((region for region in whole if region.pieces), key=lambda region: region.first)
         self._vertices -= sum(region.vertices for region in whole)
-        return _batch([(region, _joined(region.pieces)) for region in whole])
+        return self._batch([(region, polygon) for region in whole for polygon in _joined(region)])
 
     def _cut_largest(self) -> Batch:
         """The held region with the most vertices, as far as it is known: one polygon or several."""
         part = max(self._held.values(), key=lambda region: (region.vertices, -region.first)).cut()
         self._vertices -= part.vertices
         self.cuts += 1
-        return _batch([(part, polygon) for polygon in shapely.get_parts(shapely.coverage_union_all(part.pieces))])
+        return self._batch([(part, polygon) for polygon in _joined(part)])
+
+    def _batch(self, regions: list[tuple[_Held, shapely.Polygon]]) -> Batch:
+        """Polygons with what was counted in their regions; those of one that was cut share all but the first pixel."""
+        polygons = np.empty(len(regions), object)
+        polygons[:] = [polygon for _, polygon in regions]
+        counts = [np.array([getattr(held, name) for held, _ in regions], np.int64) for name in Batch._fields[1:-1]]
+        first = [_first_pixel(polygon, self._grid) if held.is_cut else held.first for held, polygon in regions]
+        return Batch(polygons, *counts, np.array(first, np.int64))
 
 
-def _batch(regions: list[tuple[_Held, shapely.Polygon]]) -> Batch:
-    polygons = np.empty(len(regions), object)
-    polygons[:] = [polygon for _, polygon in regions]
-    counts = Batch._fields[1:]
-    return Batch(polygons, *(np.array([getattr(held, name) for held, _ in regions], np.int64) for name in counts))
+def _first_pixel(polygon: shapely.Polygon, grid: Grid) -> int:
+    """Index, row-major in the grid, of the pixel below the leftmost of a polygon's highest corners."""
+    col, row = shapely.get_coordinates(polygon).T
+    return int(row.min()) * grid.width + int(col[row == row.min()].min())
 
 
 def _simplified(polygons: np.ndarray, tolerance: float, grid: Grid) -> np.ndarray:
@@ -209,9 +220,10 @@ def _simplified(polygons: np.ndarray, tolerance: float, grid: Grid) -> np.ndarra
     return polygons
 
 
-def _joined(pieces: list[shapely.Polygon]) -> shapely.Polygon:
-    """Pieces of one 4-connected region, which meet along whole pixel sides, as the one polygon they are."""
-    if len(pieces) == 1:
-        return pieces[0]
-    union = shapely.coverage_union_all(pieces)
-    return union.geoms[0] if isinstance(union, shapely.MultiPolygon) else union
+def _joined(region: _Held) -> list[shapely.Polygon]:
+    """Pieces of a 4-connected region, which meet along whole pixel sides, as the one polygon they are; as several where
+    what held them together was cut off.
+    """
+    if len(region.pieces) == 1:
+        return region.pieces
+    return shapely.get_parts(shapely.coverage_union_all(region.pieces)).tolist()

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import errno
 import os
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from math import ceil
 from pathlib import Path
 
@@ -19,16 +19,21 @@ def check_whole(path: Path) -> None:
     """
     size = path.stat().st_size
     with rasterio.open(path) as file:
-        if any(end is None or end > size for end in _ends(file)):
+        levels = [file.shape]
+        # GDAL rounds the sizes of overviews now up, now down.
+        for level in range(len(file.overviews(1))):
+            with rasterio.open(path, overview_level=level) as overview:
+                levels.append(overview.shape)
+        if any(end is None or end > size for end in _ends(file, levels)):
             raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC), str(path))
 
 
-def _ends(file: DatasetReader) -> Iterator[int | None]:
+def _ends(file: DatasetReader, shapes: Sequence[tuple[int, int]]) -> Iterator[int | None]:
     """First byte after each tile of the last row, in every band and overview; None for a tile that is not there."""
     tile = file.block_shapes[0]
-    for level in (None, *range(len(file.overviews(1)))):
-        factor = 1 if level is None else file.overviews(1)[level]
-        rows, cols = (ceil(ceil(side / factor) / step) for side, step in zip(file.shape, tile, strict=True))
+    for number, shape in enumerate(shapes):
+        level = number - 1 if number else None
+        rows, cols = (ceil(side / step) for side, step in zip(shape, tile, strict=True))
         for band in file.indexes:
             for col in range(cols):
                 offset, length = (

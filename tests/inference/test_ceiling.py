@@ -10,7 +10,17 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from fusion_mapper.inference.ceiling import SHARE, Admission, Ceiling, _group_room, available, resident
+from fusion_mapper.inference.ceiling import (
+    _VERSION_1,
+    _VERSION_2,
+    SHARE,
+    Admission,
+    Ceiling,
+    _group_room,
+    _groups,
+    available,
+    resident,
+)
 from fusion_mapper.inference.errors import RequestError
 from fusion_mapper.inference.job import Compute, job_from_dict
 from fusion_mapper.inference.kept import Kept
@@ -120,8 +130,9 @@ def test_a_worker_waits_for_what_the_one_before_takes_and_begins_where_there_is_
     memory.taken = 900
     admission.measured(1)
     assert not admission.admits(2)
-    assert not admission.admits(3)
-    assert told[0] == "2 of 4 blocks at once are computed, to keep below 1,000 MiB of memory."
+    memory.taken = 300
+    assert not admission.admits(3), "what was told holds for the rest of the run"
+    assert told == ["2 of 4 blocks at once are computed, to keep below 1,000 MiB of memory."]
 
 
 def test_what_is_passed_is_named():
@@ -151,19 +162,36 @@ def test_a_warm_engine_lets_go_of_what_it_kept_before_it_refuses(job, tmp_path):
     assert kept.cleared == 1
 
 
-def test_the_limit_of_a_container_counts(tmp_path):
+def test_the_limit_of_a_container_counts_without_files_that_can_be_let_go_of(tmp_path):
     (tmp_path / "memory.max").write_text("max\n")
-    assert _group_room(tmp_path) is None
+    assert _group_room(tmp_path, _VERSION_2) is None
     (tmp_path / "memory.max").write_text(f"{900 * MIB}\n")
-    (tmp_path / "memory.current").write_text(f"{200 * MIB}\n")
-    assert _group_room(tmp_path) == 700 * MIB
+    (tmp_path / "memory.current").write_text(f"{800 * MIB}\n")
+    (tmp_path / "memory.stat").write_text(f"anon {200 * MIB}\ninactive_file {600 * MIB}\n")
+    assert _group_room(tmp_path, _VERSION_2) == 700 * MIB
 
 
 def test_the_older_layout_of_groups_counts_too(tmp_path):
-    (tmp_path / "memory").mkdir()
-    limit = tmp_path / "memory" / "memory.limit_in_bytes"
+    limit = tmp_path / "memory.limit_in_bytes"
     limit.write_text(f"{2**63 - 4096}\n")
-    assert _group_room(tmp_path) is None
+    assert _group_room(tmp_path, _VERSION_1) is None
     limit.write_text(f"{900 * MIB}\n")
-    (tmp_path / "memory" / "memory.usage_in_bytes").write_text(f"{100 * MIB}\n")
-    assert _group_room(tmp_path) == 800 * MIB
+    (tmp_path / "memory.usage_in_bytes").write_text(f"{100 * MIB}\n")
+    (tmp_path / "memory.stat").write_text("total_inactive_file 0\n")
+    assert _group_room(tmp_path, _VERSION_1) == 800 * MIB
+
+
+@pytest.mark.parametrize(
+    ("lines", "expected"),
+    [
+        ("0::/\n", [".", "memory"]),
+        ("0::/jobs/7\n", ["jobs/7", "jobs", ".", "memory"]),
+        ("5:cpu,cpuacct:/a\n4:memory:/job/3\n0::/\n", [".", "memory/job/3", "memory/job", "memory"]),
+        ("", [".", "memory"]),
+    ],
+)
+def test_the_groups_of_a_process_are_its_own_and_those_around_it(tmp_path, lines, expected):
+    own = tmp_path / "cgroup"
+    own.write_text(lines)
+    root = tmp_path / "fs"
+    assert [group.relative_to(root).as_posix() for group, _ in _groups(root, own)] == expected

@@ -94,6 +94,8 @@ def test_without_room_for_one_tile_it_is_told_what_to_do(run, small_arena):
         "Failed to allocate memory for requested buffer of size 536870912",
         "Available memory of 1310464 is smaller than requested bytes of 16777216",
         "cuDNN failure 4002: CUDNN_STATUS_ALLOC_FAILED",
+        "CUBLAS failure 3: CUBLAS_STATUS_ALLOC_FAILED ; GPU=0",
+        "CUDA error cuMemCreate: CUDA_ERROR_OUT_OF_MEMORY",
         "Exception during execution: 8007000E Not enough memory resources are available",
         "Exception from src/inference: std::bad_alloc",
     ],

@@ -132,6 +132,13 @@ def test_a_model_without_a_known_radius_keeps_its_own_tile():
     assert make_lattice(card(None, 1, 320), Compute(), (5000, 5000)).size == 320
 
 
+def test_a_lower_ceiling_never_makes_a_larger_tile():
+    unet = card(51, 8, 512)
+    sizes = [make_lattice(unet, Compute(memory=memory), (5000, 5000)).size for memory in range(100, 2000, 50)]
+    assert sizes == sorted(sizes)
+    assert sizes[0] <= 256
+
+
 def test_a_low_ceiling_makes_small_tiles():
     unet = card(51, 8, 256)
     assert make_lattice(unet, Compute(memory=256), (5000, 5000)).size < make_lattice(unet, Compute(), (5000, 5000)).size

@@ -14,6 +14,7 @@ import pytest
 from fusion_mapper.inference import trial
 from fusion_mapper.inference.events import Event, Started, Warn
 from fusion_mapper.inference.job import job_from_dict
+from fusion_mapper.inference.kept import Kept
 from fusion_mapper.inference.run import run_job
 from fusion_mapper.inference.user_cache import VARIABLE
 from fusion_mapper.inference.voice import Voice
@@ -72,6 +73,17 @@ def test_a_trial_tells_what_it_measured_and_is_remembered(job, cache, tmp_path):
     job["outputs"]["folder"] += "2"
     assert started(job, tmp_path) == first
     assert cache.stat().st_mtime_ns == made
+
+
+def test_a_warm_engine_tells_of_a_trial_and_does_not_warn_of_it(job, cache, tmp_path):
+    kept = Kept()
+    for number in range(2):
+        told: list[Event] = []
+        job["outputs"]["folder"] = str(tmp_path / str(number))
+        run_job(job_from_dict(job), tmp_path, Voice(told.append, lambda: False), kept)
+        (said,) = [event.reason for event in told if isinstance(event, Started)]
+        assert said.startswith("Chosen by a trial: ")
+        assert not [event for event in told if isinstance(event, Warn)]
 
 
 def test_another_model_or_tile_is_another_trial(job, cache, tmp_path):

@@ -11,7 +11,7 @@ import rasterio
 from affine import Affine
 from fusion_mapper.inference.grid import Grid, Window
 from fusion_mapper.inference.sinks.pyramid import halved
-from fusion_mapper.inference.sinks.rasters import raster_spec, write_cog
+from fusion_mapper.inference.sinks.rasters import missing_spec, raster_spec, write_cog
 from fusion_mapper.models.card import ClassInfo, Output
 from hypothesis import given
 from hypothesis import strategies as st
@@ -116,3 +116,25 @@ def test_a_block_that_is_all_nodata_takes_no_time_and_is_nodata(tmp_path):
         values = file.read(1)
     assert (values[:, :512] == NODATA).all()
     assert (values[:, 512:] == 3).all()
+
+
+def test_a_categorical_band_of_blocks_with_an_axis_of_bands_is_written_alike(tmp_path, classes):
+    height, width = classes.shape
+    grid = Grid("EPSG:32634", Affine(1, 0, 500_000, 0, -1, 6_000_000), width, height)
+    missing = (classes == NODATA).astype(np.uint8)
+    path = tmp_path / "missing.tif"
+    write_cog(path, grid, missing_spec(["osm"]), [(grid.whole, missing[np.newaxis])], {}, 4096)
+    with rasterio.open(path) as file:
+        np.testing.assert_array_equal(file.read(1), missing)
+        assert file.overviews(1) == [2, 4, 8]
+
+
+@pytest.mark.parametrize(("height", "width"), [(8193, 513), (4097, 2034), (1025, 1), (5000, 2)])
+@pytest.mark.parametrize("product", ["classes", "confidence"])
+def test_rasters_whose_overviews_gdal_rounds_down_are_whole(tmp_path, height, width, product):
+    grid = Grid("EPSG:32634", Affine(1, 0, 500_000, 0, -1, 6_000_000), width, height)
+    spec = raster_spec(product, OUTPUT)
+    path = tmp_path / "a.tif"
+    write_cog(path, grid, spec, [(grid.whole, np.ones((height, width), spec.dtype))], {})
+    with rasterio.open(path) as file:
+        assert (file.read(1) == 1).all()

@@ -183,3 +183,20 @@ def test_what_is_held_is_bounded_and_a_cut_region_still_covers_what_it_is(monkey
     if tolerance == 0:
         burnt = rasterize(zip(made.polygons, made.value.tolist(), strict=True), values.shape, fill=-1, dtype=np.int32)
         np.testing.assert_array_equal(burnt, values)
+
+
+def test_what_only_hung_together_by_a_part_that_was_cut_off_is_not_lost(monkeypatch):
+    """A comb: its teeth run on for many rows of cells after the bar that joins them is gone."""
+    monkeypatch.setattr(seams, "CELL", 32)
+    values = np.zeros((320, 320), np.uint8)
+    values[:16] = 1
+    values[:, ::6] = 1
+
+    def read(window):
+        return values[window.row : window.row + window.height, window.col : window.col + window.width]
+
+    tracer = RegionTracer(utm(320, 320), read, lambda w: np.full_like(read(w), 7, int), lambda v: v == 1, 300)
+    made = Batch(*map(np.concatenate, zip(*tracer.batches(0), strict=True)))
+    assert tracer.cuts > 0
+    assert shapely.area(made.polygons).sum() == np.count_nonzero(values)
+    assert len(set(made.first.tolist())) == len(made.first), "each has a first pixel of its own"
