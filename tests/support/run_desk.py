@@ -24,7 +24,7 @@ TOWN = (20.5180, -34.0370, 20.5240, -34.0325)
 DISTRICT = (20.5180, -34.0390, 20.5260, -34.0320)
 PATIENCE = 120_000
 #: The same numbers on every machine, and small blocks.
-STEADY = {"DEVICE": "onnxruntime-cpu", "WORKERS": 3, "MEMORY": 64, "TILE": 128}
+STEADY = {"DEVICE": "onnxruntime-cpu", "WORKERS": 3, "MEMORY": 512, "TILE": 128}
 
 
 class RunDesk(QWidget):
@@ -82,7 +82,7 @@ def products(folder: Path) -> dict[str, bytes]:
 def ended(qtbot, desk: RunDesk, number: int, state: RunState = RunState.FINISHED) -> Run:
     qtbot.waitUntil(lambda: not desk.runs.run(number).active, timeout=PATIENCE)
     run = desk.runs.run(number)
-    assert (run.state, run.sentence if state is RunState.FINISHED else "") == (state, "")
+    assert (run.state, run.sentence if state is RunState.FINISHED else "") == (state, ""), run.sentence
     return run
 
 

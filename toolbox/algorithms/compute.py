@@ -38,7 +38,7 @@ def add_compute(algorithm: FusionAlgorithm, model: bool = True) -> None:
         _add_number(algorithm, "BATCH", tr("Tiles at once"), 1, tr("As the device likes when empty."))
     _add_number(algorithm, "WORKERS", tr("Workers"), 1, tr("Blocks that are read and computed at the same time."))
     _add_number(
-        algorithm, "MEMORY", tr("Memory (MiB)"), 64, tr("Ceiling of the engine's memory; the options' when empty.")
+        algorithm, "MEMORY", tr("Memory (MiB)"), 256, tr("Ceiling of the engine's memory; the options' when empty.")
     )
 
 
