@@ -19,6 +19,7 @@ from .sessions import Session
 from .sinks.encode import Encoder
 from .sources import Source
 from .tally import tally
+from .uniform import spread
 
 Tile = tuple[int, int]
 #: What stands in the map of missing layers outside the map, where nothing was missed.
@@ -83,26 +84,20 @@ def compute_block(
 
 
 def _outside(prepared: Prepared, window: Window) -> BlockResult:
-    """A block without a pixel of the area, for which no layer is read."""
-    nothing = np.zeros((window.height, window.width), bool)
+    """A block without a pixel of the area, for which no layer is read: one pixel of nodata, shown everywhere."""
+    nothing = np.zeros((1, 1), bool)
     slots = [slot for slot in prepared.card.slots if slot.layout != "vector"]
-    missing = np.zeros((sum(slot.missing != "required" for slot in slots), *nothing.shape), np.uint8)
+    missing = np.zeros((sum(slot.missing != "required" for slot in slots), 1, 1), np.uint8)
     arrays: dict[str, np.ndarray] = {}
     if "stack" in prepared.products:
-        arrays["stack"] = np.full((sum(len(s.channels) for s in slots), *nothing.shape), np.nan, np.float32)
+        arrays["stack"] = np.full((sum(len(s.channels) for s in slots), 1, 1), np.nan, np.float32)
     if "missing" in prepared.products:
         arrays["missing"] = np.full(missing.shape, _NO_MAP)
     if prepared.runs_model:
-        _finish(_mergers(prepared, Window(0, 0, 1, 1), nothing[:1, :1]), arrays)
-    shown = {name: _everywhere(array, window) for name, array in arrays.items()}
+        _finish(_mergers(prepared, Window(0, 0, 1, 1), nothing), arrays)
+    # What is not made of pixels stays as it is.
+    shown = {name: spread(array, window) if array.ndim > 1 else array for name, array in arrays.items()}
     return BlockResult(shown, 0, tally(nothing, missing))
-
-
-def _everywhere(array: np.ndarray, window: Window) -> np.ndarray:
-    """One pixel of nodata for the whole of a block; what is not made of pixels as it is."""
-    if array.ndim < 2:
-        return array
-    return np.broadcast_to(array[..., :1, :1], (*array.shape[:-2], window.height, window.width))
 
 
 def _mergers(prepared: Prepared, window: Window, valid: np.ndarray) -> list[Merger]:

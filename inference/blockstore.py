@@ -16,6 +16,7 @@ from .errors import RequestError
 from .grid import Window
 from .lattice import BlockLayout
 from .plan import BLOCKS
+from .uniform import is_spread, spread
 
 
 class BlockStore:
@@ -67,16 +68,15 @@ class BlockStore:
     def _grown(self, array: np.ndarray, index: int) -> np.ndarray:
         if array.ndim < 2 or array.shape[-2:] != (1, 1):
             return array
-        window = self._layout.window(index)
-        return np.broadcast_to(array, (*array.shape[:-2], window.height, window.width))
+        return spread(array, self._layout.window(index))
 
     def _path(self, index: int) -> Path:
         return self._folder / f"{index:08d}.npz"
 
 
 def _shrunk(array: np.ndarray) -> np.ndarray:
-    """An array that shows one pixel everywhere (`numpy.broadcast_to`) as that pixel."""
-    return array[..., :1, :1] if array.ndim > 1 and not any(array.strides[-2:]) else array
+    """An array that shows one pixel everywhere as that pixel."""
+    return array[..., :1, :1] if is_spread(array) else array
 
 
 def _is_whole(path: Path) -> bool:

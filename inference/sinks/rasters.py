@@ -15,6 +15,7 @@ from rasterio.windows import Window as FileWindow
 
 from ...models.card import ClassInfo, Output
 from ..grid import Grid, Window
+from ..uniform import is_spread
 from .legend import category_sidecar, class_colors
 from .pyramid import Pyramid
 from .staging import staged
@@ -120,7 +121,7 @@ def _write_draft(
     with closing(pyramid), rasterio.open(draft, "w", **profile) as file:
         _describe(file, spec, tags)
         for window, values in blocks:
-            if is_blank(values, spec.nodata):
+            if is_spread(values) and (values[..., 0, 0] == spec.nodata).all():
                 continue
             bands = values if values.ndim == 3 else values[np.newaxis]
             file.write(bands, window=FileWindow(window.col, window.row, window.width, window.height))
@@ -128,11 +129,6 @@ def _write_draft(
                 pyramid.add(window, bands[0])
     check_whole(draft)
     return pyramid.attach(draft)
-
-
-def is_blank(values: np.ndarray, nodata: float) -> bool:
-    """Whether an array is one nodata value, shown for every pixel (`blockstore`)."""
-    return not any(values.strides) and values.size > 0 and bool(values.flat[0] == nodata)
 
 
 def _draft_profile(grid: Grid, spec: RasterSpec) -> dict[str, object]:

@@ -19,6 +19,7 @@ import numpy as np
 from ...models.card import Output
 from ..ahead import worked_ahead
 from ..grid import Grid, Window
+from ..uniform import is_spread
 from ..workers import cores
 from .areas import EllipsoidAreas
 from .distribution import Distribution, distribution_of
@@ -53,7 +54,7 @@ def summary_part(grid: Grid, areas: EllipsoidAreas, output: Output, window: Wind
     pixels: Counter[int] = Counter()
     area: Counter[int] = Counter()
     # A block that shows one pixel everywhere is counted by its corner.
-    alike = not any(values.strides) and values.size > 0
+    alike = is_spread(values)
     for position, where in _where(output, values[:1, :1] if alike else values):
         # Of every row and run of columns, in which pixels have one area.
         if alike:

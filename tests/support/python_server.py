@@ -8,15 +8,14 @@ import platform
 import shutil
 import sys
 import tarfile
-import threading
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 
 import pytest
+from wheel_index import serving
 
 PYTHON = Path("/usr/bin/python3").resolve()
 VERSION = platform.python_version()
-WAIT = 60
 #: Its library, and what of that no environment needs, to keep the tar small.
 _LIBRARY = Path("/usr/lib/python{}.{}".format(*sys.version_info))
 _LEFT_OUT = ("test", "idlelib", "lib2to3", "tkinter", "turtledemo", "pydoc_data", "dist-packages", "site-packages",
@@ -96,14 +95,7 @@ class Told:
 @contextlib.contextmanager
 def sending():
     server = ThreadingHTTPServer(("127.0.0.1", 0), Server)
-    server.daemon_threads = True
     server.told = Told()
     server.told.url = f"http://127.0.0.1:{server.server_address[1]}/file"
-    thread = threading.Thread(target=server.serve_forever, daemon=True)
-    thread.start()
-    try:
+    with serving(server):
         yield server.told
-    finally:
-        server.shutdown()
-        thread.join(WAIT)
-        server.server_close()

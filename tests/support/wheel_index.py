@@ -76,12 +76,19 @@ class Index:
 def serve(wheels: Path) -> Iterator[Index]:
     """An index of the wheels in a folder, as long as the ``with`` lasts."""
     server = ThreadingHTTPServer(("127.0.0.1", 0), _Handler)
-    server.daemon_threads = True
     server.index = Index(wheels, server.server_address[1])
+    with serving(server):
+        yield server.index
+
+
+@contextmanager
+def serving(server: ThreadingHTTPServer) -> Iterator[None]:
+    """A server at work in a thread, as long as the ``with`` lasts."""
+    server.daemon_threads = True
     thread = threading.Thread(target=server.serve_forever, daemon=True)
     thread.start()
     try:
-        yield server.index
+        yield
     finally:
         server.shutdown()
         thread.join(WAIT)
