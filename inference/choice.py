@@ -6,12 +6,14 @@ import json
 from collections.abc import Callable
 from dataclasses import replace
 
+from .errors import RequestError
 from .kept import Kept, Opened
-from .plan import PLAN, device_named
+from .plan import PLAN, device_named, recipe_of
 from .prepare import Prepared
-from .sessions import SessionInfo
+from .sessions import BackendError, SessionInfo
 from .sources import Context
-from .trial import Verdict, choose, is_open
+from .trial import choose, is_open, remembered
+from .verdict import Verdict
 
 
 def open_chosen(
@@ -25,18 +27,40 @@ def open_chosen(
     """
     if not prepared.runs_model or prepared.model is None:
         return None, None, ""
-    compute = prepared.job.compute
     verdict = _verdict(prepared, context, checkpoint)
-    if verdict is not None:
-        batch = compute.batch or verdict.batch
-        compute = replace(compute, device=verdict.device, precision=verdict.precision, batch=batch)
-    opened = kept.opened(prepared.model, compute, prepared.lattice.size)
+    try:
+        opened = _opened(prepared, kept, verdict)
+    except BackendError as problem:
+        # A recipe out of a damaged plan, or of a machine that could do more than this one.
+        opened, verdict = _opened(prepared, kept, None), None
+        return opened, opened.session.info, f"The model does not run in 8-bit integers here: {problem}"
     info = opened.session.info
     if verdict is None:
         return opened, info, info.reason
     # The session itself is kept for others, of which no trial says anything.
     told = replace(info, reason=info.reason or verdict.reason)
     return opened, told, " ".join(filter(None, (info.reason, verdict.warning)))
+
+
+def open_as_known(prepared: Prepared, kept: Kept) -> Opened:
+    """The session that a run would get if no trial were made: as an earlier trial found, else as the job says.
+
+    Raises:
+        RequestError: when no backend can load the model.
+    """
+    try:
+        return _opened(prepared, kept, remembered(prepared) if is_open(prepared) else None)
+    except BackendError:
+        return _opened(prepared, kept, None)
+
+
+def _opened(prepared: Prepared, kept: Kept, verdict: Verdict | None) -> Opened:
+    compute, tile = prepared.job.compute, prepared.lattice.size
+    if verdict is None:
+        return kept.opened(prepared.model, compute, tile)
+    precision = verdict.precision if verdict.recipe is None else "f32"
+    compute = replace(compute, device=verdict.device, precision=precision, batch=compute.batch or verdict.batch)
+    return kept.opened(prepared.model, compute, tile, verdict.recipe)
 
 
 def _verdict(prepared: Prepared, context: Context, checkpoint: Callable[[], None]) -> Verdict | None:
@@ -54,7 +78,8 @@ def _begun(prepared: Prepared) -> Verdict | None:
     try:
         plan = json.loads((prepared.folder / PLAN).read_text(encoding="utf-8"))
         session = plan["session"] if plan["model"] == prepared.model.sha256 else None
-        return Verdict(device_named(session), session["precision"], batch=int(plan["batch"]))
-    except (OSError, ValueError, LookupError, TypeError, RecursionError):
+        precision, recipe = session["precision"], recipe_of(plan)
+        return Verdict(device_named(session), precision, batch=int(plan["batch"]), recipe=recipe)
+    except (OSError, ValueError, LookupError, TypeError, RecursionError, RequestError):
         # No plan, or none that can be read: the run starts from the beginning, and says so (`adopt_plan`).
         return None

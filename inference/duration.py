@@ -11,6 +11,7 @@ from collections.abc import Callable
 import numpy as np
 
 from ..models.fields import encode
+from .choice import open_as_known
 from .cost import written_by
 from .grid import Window
 from .inputs import read_block
@@ -41,7 +42,7 @@ def seconds_of(prepared: Prepared, context: Context, kept: Kept, checkpoint: Cal
     if not prepared.runs_model or prepared.model is None:
         return reading + writing
     checkpoint()
-    opened = kept.opened(prepared.model, prepared.job.compute, prepared.lattice.size)
+    opened = open_as_known(prepared, kept)
     checkpoint()
     running = _batches(prepared, opened.batch) * _batch_seconds(prepared, opened)
     shared = opened.session.info.device.startswith("CPU")

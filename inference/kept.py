@@ -9,9 +9,12 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from ..models.fields import encode
 from ..models.load import LoadedModel, load_model, sidecars
+from ..models.quantised import Recipe
 from .job import Compute
 from .sessions import Session, open_session
+from .sessions.quantising import open_quantised
 
 #: Tiles a batch where the graph leaves it free: one on a CPU, which gains nothing from more, several on a GPU.
 CPU_BATCH, GPU_BATCH = 1, 8
@@ -31,6 +34,8 @@ class Opened:
     """Whether it takes any other number of tiles as well."""
     batch_seconds: float | None = None
     """Time of one full batch, once somebody has measured it."""
+    recipe: Recipe | None = None
+    """What the model was quantised by."""
 
 
 class Kept:
@@ -60,19 +65,20 @@ class Kept:
         _make_room(self._models, self._room[0])
         return model
 
-    def opened(self, model: LoadedModel, compute: Compute, tile: int) -> Opened:
-        """A session for tiles of `tile` pixels on the device asked for.
+    def opened(self, model: LoadedModel, compute: Compute, tile: int, recipe: Recipe | None = None) -> Opened:
+        """A session for tiles of `tile` pixels on the device asked for, or of the model as `recipe` quantises it.
 
         Raises:
             RequestError: when no backend can load the model.
+            BackendError: when the recipe is of another model, or OpenVINO does not take what it makes.
         """
         card = json.dumps(model.card.to_dict(), sort_keys=True, default=str)
-        key = model.sha256, card, compute.device, compute.precision, compute.batch, tile
+        key = model.sha256, card, compute.device, compute.precision, compute.batch, tile, json.dumps(encode(recipe))
         kept = self._sessions.pop(key, None)
         if kept is None:
             # Room first: a third network may not fit beside two on a small device.
             _make_room(self._sessions, self._room[1] - 1)
-            kept = _open(model, compute, tile)
+            kept = _open(model, compute, tile, recipe)
         self._sessions[key] = kept
         return kept
 
@@ -90,14 +96,17 @@ class Kept:
         self._readings.clear()
 
 
-def _open(model: LoadedModel, compute: Compute, tile: int) -> Opened:
+def _open(model: LoadedModel, compute: Compute, tile: int, recipe: Recipe | None) -> Opened:
     asked = model.card.tiling.batch or compute.batch
-    session = open_session(model.path, model.card, compute, asked or CPU_BATCH, tile)
+    batch = asked or CPU_BATCH
+    if recipe is not None:
+        return Opened(open_quantised(model.path, recipe, model.card, compute, batch, tile), batch, recipe=recipe)
+    session = open_session(model.path, model.card, compute, batch, tile)
     if not asked and session.info.device in ("CUDA", "TENSORRT", "DIRECTML"):
         return Opened(session, GPU_BATCH, free=True)
     # OpenVINO compiles a model for one number of tiles.
     free = not model.card.tiling.batch and session.info.backend == "onnxruntime"
-    return Opened(session, asked or CPU_BATCH, free)
+    return Opened(session, batch, free)
 
 
 def _make_room(shelf: OrderedDict[Any, Any], room: int) -> None:

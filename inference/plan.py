@@ -15,8 +15,9 @@ import rasterio
 import scipy
 import shapely
 
-from ..models.fields import encode
+from ..models.fields import decode, encode
 from ..models.files import write_atomically
+from ..models.quantised import Recipe
 from .errors import RequestError
 from .prepare import Prepared
 from .sessions import SessionInfo
@@ -30,7 +31,11 @@ LOCK = "lock"
 
 
 def make_plan(
-    prepared: Prepared, session: SessionInfo | None, batch: int, fingerprints: Mapping[str, str]
+    prepared: Prepared,
+    session: SessionInfo | None,
+    batch: int,
+    fingerprints: Mapping[str, str],
+    recipe: Recipe | None = None,
 ) -> dict[str, Any]:
     """The plan as JSON values: no clock, no host, no absolute path."""
     job = prepared.job
@@ -43,6 +48,7 @@ def make_plan(
         "session": {"backend": session.backend, "precision": session.precision, "device": session.device}
         if session
         else None,
+        "quantised": encode(recipe),
         "grid": {
             "crs": prepared.grid.crs,
             "transform": list(prepared.grid.transform)[:6],
@@ -75,6 +81,12 @@ def device_named(session: Mapping[str, Any]) -> str:
         return "openvino"
     device = str(session["device"]).split()[0].lower()
     return "onnxruntime-cpu" if device == "cpu" else device
+
+
+def recipe_of(plan: Mapping[str, Any]) -> Recipe | None:
+    """What the plan's model is quantised by, if it is; raises RequestError where the plan is damaged."""
+    found = plan["quantised"]
+    return None if found is None else decode(Recipe, found, "plan.quantised")
 
 
 def _runtime(session: SessionInfo | None) -> dict[str, str]:

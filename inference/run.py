@@ -69,11 +69,11 @@ def _run(
     before = stamp(prepared)
     found = _survey(prepared, context)
     opened, info, unlike = open_chosen(prepared, kept, context, voice.checkpoint)
-    session, batch = (opened.session, opened.batch) if opened else (None, 1)
+    session, batch, recipe = (opened.session, opened.batch, opened.recipe) if opened else (None, 1, None)
     if unlike:
         warnings.tell(unlike)
     voice.say(_started(info))
-    plan = make_plan(prepared, info, batch, found.fingerprints)
+    plan = make_plan(prepared, info, batch, found.fingerprints, recipe)
     told = adopt_plan(prepared.folder, plan)
     if told:
         warnings.tell(told)

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import dataclasses
 import math
+import types
 from collections.abc import Mapping
 from functools import cache
 from typing import Any, Literal, TypeVar, Union, get_args, get_origin, get_type_hints
@@ -19,6 +20,8 @@ T = TypeVar("T")
 
 #: Deepest nesting that a contract needs is 8; more is refused before Python's own recursion limit is met.
 MAX_DEPTH = 32
+#: ``Optional[X]``, and ``X | None`` where Python knows it.
+_UNIONS = (Union, getattr(types, "UnionType", Union))
 
 
 def decode(cls: type[T], data: object, where: str, error: type[RequestError] = RequestError) -> T:
@@ -73,7 +76,7 @@ def _value(kind: Any, data: object, where: str, depth: int) -> Any:
     if dataclasses.is_dataclass(kind):
         return _dataclass(kind, data, where, depth)
     origin = get_origin(kind)
-    if origin is Union:
+    if origin in _UNIONS:
         return _optional(kind, data, where, depth)
     if origin is Literal:
         return _literal(kind, data, where)

@@ -24,7 +24,9 @@ def obedient(job: Job, plan: Mapping[str, Any], threads: int) -> Job:
     session = plan["session"]
     if session is None:
         return replace(job, compute=compute)
-    return replace(job, compute=replace(compute, device=device_named(session), precision=session["precision"]))
+    # A quantised model is one of full precision in which layers are replaced.
+    precision = session["precision"] if plan["quantised"] is None else "f32"
+    return replace(job, compute=replace(compute, device=device_named(session), precision=precision))
 
 
 def differences(plan: Mapping[str, Any], own: Mapping[str, Any]) -> str:

@@ -11,15 +11,16 @@ from pathlib import Path
 from queue import Empty, SimpleQueue
 from typing import TypeVar
 
+from ...models.quantised import Recipe
 from ..blocks import compute_block
 from ..blockstore import BlockStore
 from ..channel import forbid_telemetry
 from ..errors import Cancelled, RequestError
 from ..exhaustion import Batch
-from ..kept import Kept
-from ..plan import BLOCKS, make_plan
+from ..kept import Kept, Opened
+from ..plan import BLOCKS, make_plan, recipe_of
 from ..prepare import Prepared, prepare
-from ..sessions import Session
+from ..sessions import BackendError, Session
 from ..sources import Context, Source
 from ..sources.raster_env import configure, mind_the_network
 from .bootstrap import KEPT, UNKNOWN, WRONG, Answer
@@ -141,14 +142,21 @@ def _open(path: Path, ticket: Ticket, threads: int) -> tuple[Desk, str]:
     _require_room(prepared.folder)
     opened = None
     if prepared.runs_model and prepared.model is not None:
-        opened = Kept().opened(prepared.model, prepared.job.compute, prepared.lattice.size)
-    session, batch = (opened.session, opened.batch) if opened else (None, 1)
+        opened = _opened(prepared, recipe_of(ticket.plan))
+    session, batch, recipe = (opened.session, opened.batch, opened.recipe) if opened else (None, 1, None)
     desk = Desk(path, prepared, session, Batch(batch, fixed=not opened.free) if opened else Batch(1))
-    own = make_plan(prepared, session.info if session else None, batch, desk.fingerprints())
+    own = make_plan(prepared, session.info if session else None, batch, desk.fingerprints(), recipe)
     reason = differences(ticket.plan, own)
     if reason:
         desk.close()
     return desk, reason
+
+
+def _opened(prepared: Prepared, recipe: Recipe | None) -> Opened:
+    try:
+        return Kept().opened(prepared.model, prepared.job.compute, prepared.lattice.size, recipe)
+    except BackendError as problem:
+        raise RequestError(f"it cannot run the model in 8-bit integers: {problem}") from problem
 
 
 def _require_room(folder: Path) -> None:

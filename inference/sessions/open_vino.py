@@ -35,8 +35,8 @@ class OpenVinoSession:
         return {name: self._own.request.get_tensor(name).data for name in self._outputs}
 
 
-def open_on_cpu(model: Path, shapes: Shapes, compute: Compute) -> OpenVinoSession:
-    """Compile the model for the CPU with fixed shapes, which OpenVINO optimises best.
+def open_on_cpu(model: Path | bytes, shapes: Shapes, compute: Compute) -> OpenVinoSession:
+    """Compile a model file, or the bytes of one, for the CPU with fixed shapes, which OpenVINO optimises best.
 
     Precision is always set: left alone, OpenVINO takes bf16 on processors with AMX.
 
@@ -53,7 +53,7 @@ def open_on_cpu(model: Path, shapes: Shapes, compute: Compute) -> OpenVinoSessio
     asked = "f32" if compute.precision == "auto" else compute.precision
     core, at_once = openvino.Core(), worker_count(compute)
     try:
-        network = core.read_model(str(model))
+        network = core.read_model(model if isinstance(model, bytes) else str(model))
         network.reshape(
             {port.any_name: list(shapes[port.any_name]) for port in network.inputs if port.any_name in shapes}
         )
@@ -72,13 +72,18 @@ def open_on_cpu(model: Path, shapes: Shapes, compute: Compute) -> OpenVinoSessio
     return OpenVinoSession(compiled, SessionInfo("openvino", f"CPU ({name})", live, reason), shapes)
 
 
-def reduced_precisions() -> list[str]:
-    """Precisions below 32 bits in which this processor computes by itself, in OpenVINO's own words."""
+def abilities() -> list[str]:
+    """In what this processor computes by itself, in OpenVINO's own words: ``FP32``, ``BF16``, ``INT8`` and others."""
     try:
         import openvino
     except ImportError:
         return []
-    able = openvino.Core().get_property("CPU", "OPTIMIZATION_CAPABILITIES")
+    return list(openvino.Core().get_property("CPU", "OPTIMIZATION_CAPABILITIES"))
+
+
+def reduced_precisions() -> list[str]:
+    """Floating-point precisions below 32 bits in which this processor computes by itself."""
+    able = abilities()
     return [name for word, name in (("BF16", "bf16"), ("FP16", "f16")) if word in able]
 
 

@@ -11,11 +11,15 @@ from typing import Any
 import numpy as np
 import onnxruntime
 import pytest
+import rasterio
 from fusion_mapper.inference import trial
+from fusion_mapper.inference.cluster.ticket import Ticket, issued
+from fusion_mapper.inference.cluster.worker import compute, open_run
 from fusion_mapper.inference.events import Event, Started, Warn
 from fusion_mapper.inference.job import job_from_dict
 from fusion_mapper.inference.kept import Kept
 from fusion_mapper.inference.run import run_job
+from fusion_mapper.inference.sessions.open_vino import abilities
 from fusion_mapper.inference.user_cache import VARIABLE
 from fusion_mapper.inference.voice import Voice
 from fusion_mapper.models.card import ClassInfo, Output
@@ -115,6 +119,82 @@ def test_a_damaged_memory_is_no_fault(job, cache, tmp_path, content):
     cache.parent.mkdir(parents=True)
     cache.write_text(content)
     assert started(job, tmp_path).reason.startswith("Chosen by a trial")
+
+
+@pytest.fixture
+def int8(cache: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Whatever it takes here, and however many classes it keeps, the quantised model is good enough."""
+    if "INT8" not in abilities():
+        pytest.skip("OpenVINO computes in 32 bits alone on this processor")
+    monkeypatch.setattr(trial, "WORTH_REDUCING", 0)
+    monkeypatch.setattr(trial, "SAME_CLASSES", 0)
+
+
+def plan_of(job: dict[str, Any]) -> dict[str, Any]:
+    return json.loads((Path(job["outputs"]["folder"]) / "plan.json").read_text())
+
+
+def classes_of(job: dict[str, Any]) -> np.ndarray:
+    with rasterio.open(Path(job["outputs"]["folder"]) / "classes.tif") as file:
+        assert f"precision={plan_of(job)['session']['precision']}," in file.tags()["FUSION_MAPPER_SETTINGS"]
+        return file.read(1)
+
+
+def test_a_quantised_model_is_said_remembered_and_maps_nearly_the_same(job, int8, cache, tmp_path):
+    first = started(job, tmp_path)
+    assert (first.backend, first.precision) == ("openvino", "int8")
+    assert "openvino in int8 took" in first.reason and "of the answers" in first.reason
+    quantised, plan = classes_of(job), plan_of(job)
+    assert plan["quantised"]["layers"]
+    job["outputs"]["folder"] += "2"
+    assert started(job, tmp_path) == first
+    np.testing.assert_array_equal(classes_of(job), quantised)
+    assert plan_of(job) == plan
+    job["compute"]["precision"], job["outputs"]["folder"] = "f32", str(tmp_path / "whole")
+    assert started(job, tmp_path).precision == "f32"
+    assert 0.98 < (classes_of(job) == quantised).mean() < 1
+
+
+def test_a_quantised_model_that_keeps_too_few_classes_is_not_taken_and_is_told(job, int8, tmp_path, monkeypatch):
+    monkeypatch.setattr(trial, "SAME_CLASSES", 1.1)
+    told = started(job, tmp_path)
+    assert told.precision == "f32" and "in int8 took" in told.reason and "which is too few" in told.reason
+
+
+def test_a_run_goes_on_with_the_recipe_that_it_was_begun_with(job, int8, cache, tmp_path):
+    started(job, tmp_path)
+    plan = plan_of(job)
+    cache.unlink()
+    told: list[Event] = []
+    run_job(job_from_dict(job), tmp_path, Voice(told.append, lambda: False))
+    assert not [event for event in told if isinstance(event, Warn)]
+    assert plan_of(job) == plan and not cache.exists()
+
+
+def test_a_recipe_of_another_model_is_told_and_nothing_is_mapped_by_it(job, int8, tmp_path):
+    started(job, tmp_path)
+    plan = plan_of(job)
+    plan["quantised"]["layers"][0] = "nowhere"
+    (Path(job["outputs"]["folder"]) / "plan.json").write_text(json.dumps(plan))
+    told: list[Event] = []
+    run_job(job_from_dict(job), tmp_path, Voice(told.append, lambda: False))
+    said = [event.text for event in told if isinstance(event, Warn)]
+    assert any("no layer 'nowhere'" in text for text in said)
+    assert any("starts from the beginning" in text for text in said)
+    assert plan_of(job)["session"]["precision"] == "f32"
+
+
+def test_a_worker_elsewhere_makes_the_same_quantised_model_out_of_the_plan(job, int8, cache, tmp_path):
+    started(job, tmp_path)
+    cache.unlink()
+    folder = Path(job["outputs"]["folder"])
+    with issued(folder, Ticket(plan_of(job), job_from_dict(job), tmp_path)) as ticket:
+        assert open_run(ticket, 1) == ""
+        assert compute(ticket, 0) == ("kept", [])
+    damaged = plan_of(job)
+    damaged["quantised"]["layers"][0] = "nowhere"
+    with issued(folder, Ticket(damaged, job_from_dict(job), tmp_path)) as ticket:
+        assert "no layer 'nowhere'" in open_run(ticket, 1)
 
 
 def test_kept_classes_are_counted_pixel_by_pixel():

@@ -1,0 +1,90 @@
+"""Models in 8-bit integers: what they are made by on tiles of the map, and their sessions in OpenVINO."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import onnx
+
+from ...models.card import Card
+from ...models.quantised import Recipe, ends_of, entrances, layer_choices, quantised, watched
+from ..ahead import worked_ahead
+from ..job import Compute
+from ..workers import worker_count
+from . import BackendError, Session, tile_shapes
+from .open_vino import abilities, open_on_cpu
+
+PRECISION = "int8"
+#: A larger model is left as it is: with its copies it would take gigabytes, and a protobuf holds two.
+_LARGEST = 2**29
+
+
+def recipes(model: Path, feeds: Sequence[Mapping[str, np.ndarray]], compute: Compute) -> Iterator[Recipe]:
+    """Recipes for the model by the ranges that its tensors take on `feeds`, the fastest first; none where processor,
+    operators or size do not allow any.
+
+    Raises:
+        BackendError: OpenVINO cannot run the model.
+    """
+    if "INT8" not in abilities():
+        return
+    proto = _loaded(model)
+    choices = layer_choices(proto) if proto.ByteSize() <= _LARGEST else []
+    if not choices:
+        return
+    tensors = entrances(proto, choices[0])
+    ranges = _ranges(watched(proto, tensors).SerializeToString(), tensors, feeds, compute)
+    for layers in choices:
+        yield Recipe(layers, {name: ranges[name] for name in entrances(proto, layers)})
+
+
+def open_quantised(model: Path, recipe: Recipe, card: Card, compute: Compute, batch: int, tile: int) -> Session:
+    """A session of the model as the recipe makes it.
+
+    Raises:
+        BackendError: OpenVINO does not take it, or the recipe is of another model.
+    """
+    try:
+        content = quantised(_loaded(model), recipe).SerializeToString()
+    except ValueError as problem:
+        raise BackendError(str(problem)) from problem
+    session = open_on_cpu(content, tile_shapes(card, batch, tile), replace(compute, precision="f32"))
+    session.info = replace(session.info, precision=PRECISION)
+    return session
+
+
+def _loaded(model: Path) -> onnx.ModelProto:
+    """The model with all its weights; where its data files may lie was looked at when it was loaded first."""
+    try:
+        return onnx.load(model)
+    except Exception as problem:  # a file that has vanished or changed since; onnx raises many kinds
+        raise BackendError(f"{model.name} cannot be read: {problem}.") from problem
+
+
+def _ranges(
+    model: bytes,
+    tensors: Sequence[str],
+    feeds: Sequence[Mapping[str, np.ndarray]],
+    compute: Compute,
+) -> dict[str, tuple[float, float]]:
+    """Least and greatest value of each tensor over all feeds, with zero between."""
+    session = open_on_cpu(
+        model, {name: array.shape for name, array in feeds[0].items()}, replace(compute, precision="f32")
+    )
+
+    def seen(feed: Mapping[str, np.ndarray]) -> np.ndarray:
+        """Tensors × 2."""
+        answer = session.run(feed)
+        return np.array([[answer[end].item() for end in ends_of(name)] for name in tensors])
+
+    try:
+        ends = np.array(list(worked_ahead(seen, feeds, worker_count(compute))))
+    except Exception as problem:  # whatever OpenVINO raises, the model does not run on these tiles
+        raise BackendError(str(problem)) from problem
+    low, high = np.minimum(ends[..., 0].min(0), 0), np.maximum(ends[..., 1].max(0), 0)
+    if not np.isfinite([low, high]).all():
+        raise BackendError("a layer answers NaN or infinity.")
+    return {name: (float(low[i]), float(high[i])) for i, name in enumerate(tensors)}

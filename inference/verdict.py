@@ -1,0 +1,102 @@
+"""What a trial of backends found, and its memory: verdicts of earlier trials in a file of the user's cache."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+from ..models.fields import decode
+from ..models.files import write_atomically
+from ..models.quantised import Recipe
+from .errors import RequestError
+from .prepare import Prepared
+from .sessions import runtime_versions
+from .user_cache import cache_folder
+from .workers import cores, worker_count
+
+_KEPT = 200
+#: Counted up where a trial tries more than before: what an older one has not tried may be faster.
+_TRIAL = 2
+
+
+@dataclass(frozen=True)
+class Verdict:
+    """What to run on, and why, in a sentence for the run's log."""
+
+    device: str
+    precision: str
+    reason: str = ""
+    batch: int | None = None
+    """Tiles at once, on a device with memory of its own; None leaves it open."""
+    warning: str = ""
+    """A device that is installed and does not run the model here, with its own reason."""
+    recipe: Recipe | None = None
+    """What the model is quantised by, in ``int8``."""
+
+
+class Memory:
+    """The verdict on one job's model on this machine, as the job uses it. A memory that cannot be read or written is
+    no fault: the trial is made again.
+    """
+
+    def __init__(self, prepared: Prepared, batch: int) -> None:
+        self._key = _key(prepared, batch)
+        self._path = cache_folder() / "trials.json"
+
+    def verdict(self) -> Verdict | None:
+        """What an earlier trial found."""
+        try:
+            return decode(Verdict, self._all()[self._key], "verdict")
+        except (KeyError, RequestError):
+            return None
+
+    def keep(self, verdict: Verdict) -> None:
+        """Remember it, and forget the oldest of many."""
+        others = {key: value for key, value in self._all().items() if key != self._key}
+        recent = dict(list(others.items())[-_KEPT:])
+        text = json.dumps({**recent, self._key: asdict(verdict)}, indent=1)
+        try:
+            self._path.parent.mkdir(parents=True, exist_ok=True)
+            write_atomically(self._path, text.encode())
+        except OSError:
+            return
+
+    def _all(self) -> dict[str, Any]:
+        try:
+            found = json.loads(self._path.read_text(encoding="utf-8"))
+        except (OSError, ValueError, RecursionError):
+            return {}
+        return found if isinstance(found, dict) else {}
+
+
+def _key(prepared: Prepared, batch: int) -> str:
+    """The model as the run uses it, and the machine with its libraries."""
+    compute = prepared.job.compute
+    about = {
+        "trial": _TRIAL,
+        "model": prepared.model.sha256 if prepared.model else None,
+        "card": prepared.card.to_dict(),
+        "tile": prepared.lattice.size,
+        "batch": batch,
+        "device": compute.device,
+        "workers": worker_count(compute),
+        "cores": cores(),
+        "machine": _machine(),
+        "libraries": runtime_versions(),
+    }
+    text = json.dumps(about, sort_keys=True, default=str)
+    return f"sha256:{hashlib.sha256(text.encode()).hexdigest()}"
+
+
+def _machine() -> list[str]:
+    """The processor in its own words; which graphics cards there are shows in what is present."""
+    import platform
+
+    try:
+        lines = Path("/proc/cpuinfo").read_text(encoding="utf-8").split("\n\n")[0].splitlines()
+    except OSError:
+        return [platform.machine(), platform.processor()]
+    return sorted(line for line in lines if line.startswith(("model name", "flags", "CPU part", "Features")))
