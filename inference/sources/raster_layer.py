@@ -27,7 +27,7 @@ _BLOCK_BYTES = 64 * 2**20
 _ALIGNED = 1e-6
 #: GDAL widens its kernels from this scale downward (target pixels per source pixel).
 _WIDENED = 0.95
-#: The density of a warped pixel of which nothing is missing (`warp_document.has_density`).
+#: The alpha of a warped pixel that is opaque (`warp_document`).
 _OPAQUE = np.float32(255)
 #: Resampling that gives back the stored values on the file's own lattice; cubic B-splines smooth even there.
 _INTERPOLATING = frozenset({"nearest", "bilinear", "cubic", "lanczos", "average", "mode"})
@@ -157,7 +157,7 @@ class WarpedLayer:
         warped, bands = self._reaching(window), len(self._file.bands)
         inside = Window(window.row + self._margin, window.col + self._margin, window.height, window.width)
         data = np.empty((bands, window.height, window.width), np.float32)
-        density: np.ndarray | None = None
+        opacity: np.ndarray | None = None
         # Square by square, since a larger request would be warped at once, with other rounding at the file's edges.
         for square in squares(inside, self._side):
             box = square.clipped(warped.height, warped.width)
@@ -165,17 +165,13 @@ class WarpedLayer:
             values = warped.read(window=RasterWindow(box.col, box.row, box.width, box.height))
             data[:, *part.within(inside)] = values[:bands, *part.within(box)]
             if not _is_whole(values, bands):
-                if density is None:
-                    density = np.full(data.shape[1:], _OPAQUE)
-                density[part.within(inside)] = values[bands, *part.within(box)] if len(values) > bands else _OPAQUE
+                if opacity is None:
+                    opacity = np.ones(data.shape[1:], np.float32)
+                if len(values) > bands:
+                    opacity[part.within(inside)] = values[bands, *part.within(box)] / _OPAQUE
         if self._limits is not None:
             np.clip(data, *self._limits, out=data)
-        if density is None:
-            return data, None
-        if self._file.alpha is not None:
-            return data, density / _OPAQUE
-        data[:, density == 0] = np.nan
-        return data, np.ones(data.shape[1:], np.float32)
+        return data, opacity
 
     def close(self) -> None:
         if self._warped is not None:
@@ -235,7 +231,7 @@ class WarpedLayer:
 
 
 def _is_whole(values: np.ndarray, bands: int) -> bool:
-    """Whether all pixels of a warped square have every band, and are opaque where a band of density follows them."""
+    """Whether all pixels of a warped square have every band, and are opaque where alpha follows them."""
     return bool((values[bands:] == _OPAQUE).all() and np.isfinite(values[:bands]).all())
 
 
