@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import math
+from typing import TYPE_CHECKING
 
 import numpy as np
 
-from .area import AreaMask
 from .grid import Grid
+
+if TYPE_CHECKING:
+    from .area import AreaMask
 
 #: Cells along the longer side of the grid.
 _CELLS = 1024

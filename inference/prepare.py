@@ -5,15 +5,15 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from ..models.card import Card, Output, Slot
 from ..models.load import LoadedModel, require_complete
-from .area import AreaMask
 from .destinations import destinations, run_folder
 from .errors import RequestError
 from .grid import Grid
 from .inputs import input_shapes
-from .job import Job, resolve
+from .job import Area, Job, resolve
 from .job import Source as SourceSpec
 from .kept import Kept
 from .lattice import BlockLayout, Lattice, make_blocks, make_lattice
@@ -23,6 +23,9 @@ from .sinks.encode import products_of
 from .sources import Context, Source, open_source
 from .sources.raster_grid import native_grid
 from .workers import MOST_WORKERS
+
+if TYPE_CHECKING:
+    from .area import AreaMask
 
 #: Bytes that the arrays of one block may take for each worker, unless the job sets a ceiling.
 BLOCK_BYTES = 192 * 2**20
@@ -88,7 +91,7 @@ def prepare(
     card = model.card if model else Card("stack", job.slots, ())
     _check_binding(job, card, incomplete)
     products = _products(job, card, base)
-    area = AreaMask(job.grid.area, base, warn) if job.grid.area else None
+    area = _area(job.grid.area, base, warn) if job.grid.area else None
     folder = run_folder(job, base)
     context = Context(base, folder, warn)
     run_grid = build_grid(
@@ -113,6 +116,13 @@ def prepare(
         products,
         (*(model.warnings if model else ()), *run_grid.warnings),
     )
+
+
+def _area(area: Area, base: Path, warn: Callable[[str], None]) -> AreaMask:
+    # What reads vectors is slow to import, and most maps have no area.
+    from .area import AreaMask
+
+    return AreaMask(area, base, warn)
 
 
 def _lattice(card: Card, job: Job, grid: Grid, held: Occupancy | None) -> Lattice:

@@ -9,7 +9,6 @@ from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 
-import pyogrio.errors
 import rasterio.errors
 from rasterio._err import CPLE_BaseError
 
@@ -17,15 +16,14 @@ from ..errors import RequestError
 
 #: A volume with less than this left after a failed write is taken to be full.
 _FULL_BELOW = 2**20
-#: What the libraries raise when a file cannot be written; copying rasters answers GDAL's errors as they are.
-_WRITING = (
-    OSError,
-    rasterio.errors.RasterioError,
-    CPLE_BaseError,
-    pyogrio.errors.DataSourceError,
-    pyogrio.errors.DataLayerError,
-    pyogrio.errors.FeatureError,
-)
+
+
+def _writing() -> tuple[type[Exception], ...]:
+    """What the libraries raise when a file cannot be written; copying rasters answers GDAL's errors as they are."""
+    # Slow to import, and needed where something went wrong alone.
+    from pyogrio.errors import DataLayerError, DataSourceError, FeatureError
+
+    return OSError, rasterio.errors.RasterioError, CPLE_BaseError, DataSourceError, DataLayerError, FeatureError
 
 
 @contextmanager
@@ -46,7 +44,7 @@ def staged(path: Path) -> Iterator[Path]:
         finished = sorted(folder.iterdir(), key=lambda file: (file.name == path.name, file.name))
         for file in finished:
             os.replace(file, path.parent / file.name)
-    except _WRITING as problem:
+    except _writing() as problem:
         raise unwritable(path, problem) from problem
     finally:
         shutil.rmtree(folder, ignore_errors=True)
