@@ -26,6 +26,8 @@ class Run:
     peak: int
     """Bytes of the largest resident set."""
     result: dict[str, Any] = field(default_factory=dict)
+    stages: dict[str, float] = field(default_factory=dict)
+    """Seconds of what it told to be at, from one stage to the next; ``start`` before the first, in their order."""
 
 
 def engine(job: dict[str, Any], keep: Path | None = None) -> Run:
@@ -49,20 +51,28 @@ def engine(job: dict[str, Any], keep: Path | None = None) -> Run:
 
 
 def process(command: list[str]) -> Run:
-    """Run a command that may print JSON lines; the last ``result`` among them is kept."""
+    """Run a command that may print JSON lines; the last ``result`` among them is kept, and when each stage began."""
     began = time.monotonic()
-    with tempfile.TemporaryFile("w+") as told, tempfile.TemporaryFile("w+") as wrong:
-        child = subprocess.Popen(command, stdout=told, stderr=wrong)
+    result: dict[str, Any] = {}
+    stages = {"start": began}
+    with tempfile.TemporaryFile("w+") as wrong:
+        child = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=wrong, text=True)
+        for line in child.stdout:
+            told = json.loads(line) if line.startswith("{") else {"event": ""}
+            if told.get("event", "result") == "result":
+                result = told
+            elif told["event"] == "progress":
+                stages.setdefault(told["stage"], time.monotonic())
         _, status, usage = os.wait4(child.pid, 0)
         child.returncode = os.waitstatus_to_exitcode(status)
-        seconds = time.monotonic() - began
-        told.seek(0)
-        wrong.seek(0)
+        ended = time.monotonic()
+        child.stdout.close()
         if child.returncode:
+            wrong.seek(0)
             raise SystemExit(f"{' '.join(command[:3])} failed:\n{wrong.read()}")
-        lines = [json.loads(line) for line in told if line.startswith("{")]
-    results = [line for line in lines if line.get("event", "result") == "result"]
-    return Run(seconds, usage.ru_maxrss * 1024, results[-1] if results else {})
+    times = [*stages.values(), ended]
+    spans = {name: after - before for name, before, after in zip(stages, times, times[1:], strict=False)}
+    return Run(ended - began, usage.ru_maxrss * 1024, result, spans)
 
 
 def median(rounds: int, measure: Callable[[], Run]) -> Run:

@@ -48,7 +48,12 @@ class EllipsoidAreas:
         """Area in m² of shapely polygons in the grid's CRS."""
         if self._to_equal_area is None:
             return shapely.area(polygons) * self._plane[0] * self._plane[1]
-        fine = shapely.segmentize(polygons, _STEP / max(self._grid.metres_per_unit))
+        step = _STEP / max(self._grid.metres_per_unit)
+        west, south, east, north = shapely.bounds(polygons).reshape(-1, 4).T
+        # No edge is longer than its polygon.
+        long = np.hypot(east - west, north - south) > step
+        fine = np.array(polygons, object)
+        fine[long] = shapely.segmentize(fine[long], step)
         return shapely.area(shapely.transform(fine, self._to_equal_area_xy, interleaved=False))
 
     def perimeters(self, polygons: np.ndarray) -> np.ndarray:

@@ -22,8 +22,10 @@ def label_equal(values: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     meet = (values[1:] == values[:-1]) & (starts[1:] | starts[:-1])
     above, below = run[:-1][meet], run[1:][meet]
     links = coo_array((np.ones(above.size, np.int8), (above, below)), shape=(first.size, first.size))
-    _, component = connected_components(links.tocsr(), directed=False)
-    _, head, component = np.unique(component, return_index=True, return_inverse=True)
+    count, component = connected_components(links.tocsr(), directed=False)
+    head = np.empty(count, np.int64)
+    # Of several values for one place NumPy keeps the last, which here is the component's first run.
+    head[component[::-1]] = np.arange(first.size)[::-1]
     order = np.empty(head.size, np.int32)
     order[np.argsort(head)] = np.arange(head.size, dtype=np.int32)
     return order[component][run], first[np.sort(head)]

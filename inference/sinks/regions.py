@@ -141,12 +141,10 @@ class RegionTracer:
         polygons = _simplified(trace(cell.labels, frame), tolerance, self._grid)
         corner = np.array([cell.window.col, cell.window.row])
         rows, cols = np.divmod(cell.first, cell.window.width)
-        labels = cell.labels.ravel()
         return Batch(
             shapely.transform(polygons, lambda points: points + corner),
             cell.values.ravel()[cell.first],
-            np.bincount(labels),
-            np.bincount(labels, weights=certainty.ravel()).astype(np.int64),
+            *_counted(cell.labels.ravel(), certainty.ravel()),
             (rows + cell.window.row) * self._grid.width + cols + cell.window.col,
         )
 
@@ -193,6 +191,15 @@ class RegionTracer:
         counts = [np.array([getattr(held, name) for held, _ in regions], np.int64) for name in Batch._fields[1:-1]]
         first = [_first_pixel(polygon, self._grid) if held.is_cut else held.first for held, polygon in regions]
         return Batch(polygons, *counts, np.array(first, np.int64))
+
+
+def _counted(labels: np.ndarray, certainty: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Pixels, and the sum of the certainty (int64), of each label, by runs of equal labels."""
+    starts = np.flatnonzero(np.concatenate([[True], labels[1:] != labels[:-1]]))
+    owner, lengths = labels[starts], np.diff(starts, append=labels.size)
+    sums = np.add.reduceat(certainty, starts, dtype=np.int64)
+    # Whole numbers below 2^53, which float64 sums exactly.
+    return tuple(np.bincount(owner, weights=part).astype(np.int64) for part in (lengths, sums))
 
 
 def _first_pixel(polygon: shapely.Polygon, grid: Grid) -> int:

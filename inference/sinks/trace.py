@@ -80,19 +80,20 @@ def _straight(labels: np.ndarray, before: np.ndarray, after: np.ndarray) -> tupl
         For each edge its line (0 above the first row), the corners at which it begins and stops, and the regions above
         and below.
     """
-    width = labels.shape[1]
-    outside = np.full((1, width), -1, labels.dtype)
-    padded = np.vstack([outside, labels, outside])
+    height, width = labels.shape
+    padded = np.full((height + 2, width), -1, labels.dtype)
+    padded[1:-1] = labels
     above, below = padded[:-1], padded[1:]
     border = above != below
-    breaks = np.ones((border.shape[0], width + 1), bool)
-    same = (above[:, 1:] == above[:, :-1]) & (below[:, 1:] == below[:, :-1])
-    breaks[:, 1:-1] = ~same
+    changes = padded[:, 1:] != padded[:, :-1]
+    breaks = np.ones((height + 1, width + 1), bool)
+    np.logical_or(changes[:-1], changes[1:], out=breaks[:, 1:-1])
     breaks[0, 1:-1] |= before[1:] != before[:-1]
     breaks[-1, 1:-1] |= after[1:] != after[:-1]
-    line, begin = np.nonzero(border & breaks[:, :-1])
-    _, last = np.nonzero(border & breaks[:, 1:])
-    return line, begin, last + 1, above[line, begin], below[line, begin]
+    begins = np.flatnonzero(border & breaks[:, :-1])
+    line, begin = np.divmod(begins, width)
+    stop = np.flatnonzero(border & breaks[:, 1:]) % width + 1
+    return line, begin, stop, above.ravel()[begins], below.ravel()[begins]
 
 
 def _successors(edges: _Edges) -> np.ndarray:
