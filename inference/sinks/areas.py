@@ -16,6 +16,8 @@ from ..grid import Grid, Window, way_between
 _STEP = 1000.0
 #: Pixels of a row for which one area is taken; the lattice is the grid's, so it does not depend on blocks.
 _RUN = 64
+#: Share by which areas may differ that one stands for.
+_ALIKE = 1e-5
 
 
 class EllipsoidAreas:
@@ -35,14 +37,13 @@ class EllipsoidAreas:
         Returns:
             m² as rows×runs float64, and for each of the window's columns the run that it belongs to. A run is
             `_RUN` columns, whose mean area stands for each pixel (at the edge of a UTM zone a pixel's area varies by
-            one part in 100,000 over a kilometre).
+            one part in 100,000 over a kilometre); of as many rows too, where they are as much alike.
         """
-        first, last = window.col // _RUN, (window.col + window.width - 1) // _RUN
-        edges = np.minimum(np.arange(first, last + 2) * _RUN, self._grid.width)
-        rows = np.arange(window.row, window.row + window.height + 1)
-        x, y = self._equal_area(*np.meshgrid(edges.astype(float), rows.astype(float)))
-        areas = _quads(x, y) / np.diff(edges)
-        return areas, np.arange(window.col, window.col + window.width) // _RUN - first
+        cols, run = _runs(window.col, window.width, self._grid.width, _RUN)
+        rows, band = _runs(window.row, window.height, self._grid.height, self._band)
+        x, y = self._equal_area(*np.meshgrid(cols.astype(float), rows.astype(float)))
+        areas = _quads(x, y) / np.diff(cols) / np.diff(rows)[:, None]
+        return areas[band], run
 
     def polygons(self, polygons: np.ndarray) -> np.ndarray:
         """Area in m² of shapely polygons in the grid's CRS."""
@@ -67,6 +68,23 @@ class EllipsoidAreas:
         joined = part[1:] == part[:-1]
         metres = self._geod.inv(lon[:-1][joined], lat[:-1][joined], lon[1:][joined], lat[1:][joined])[2]
         return np.bincount(owner[part[1:][joined]], weights=metres, minlength=len(polygons))
+
+    @cached_property
+    def _band(self) -> int:
+        """Rows whose mean area stands for each pixel: `_RUN` where it changes by less than `_ALIKE` from one such band
+        to the next, at the grid's edges and in its middle; else one.
+        """
+        height, width = self._grid.height, self._grid.width
+        starts = sorted({max(min(row, height - 2 * _RUN), 0) for row in (0, height // 2, height)})
+        cols = np.unique([0, width // 2, width]).astype(float)
+        for start in starts:
+            rows = np.minimum(start + np.arange(3) * _RUN, height)
+            if (np.diff(rows) == 0).any():
+                return 1
+            areas = _quads(*self._equal_area(*np.meshgrid(cols, rows.astype(float)))) / np.diff(rows)[:, None]
+            if (np.abs(np.diff(areas, axis=0)) > _ALIKE * areas[:-1]).any():
+                return 1
+        return _RUN
 
     @cached_property
     def _datum(self) -> CRS | None:
@@ -104,6 +122,13 @@ class EllipsoidAreas:
         if self._to_equal_area is None:
             return x * self._plane[0], y * self._plane[1]
         return self._to_equal_area_xy(x, y)
+
+
+def _runs(start: int, length: int, whole: int, run: int) -> tuple[np.ndarray, np.ndarray]:
+    """Edges of the runs, on the grid's own lattice, that a window touches, and the run of each of its pixels."""
+    first, last = start // run, (start + length - 1) // run
+    edges = np.minimum(np.arange(first, last + 2) * run, whole)
+    return edges, np.arange(start, start + length) // run - first
 
 
 def _quads(x: np.ndarray, y: np.ndarray) -> np.ndarray:

@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 from affine import Affine
 from classmaps import cut, landscape, utm
-from fusion_mapper.inference.grid import Grid
+from fusion_mapper.inference.grid import Grid, Window
 from fusion_mapper.inference.sinks.areas import EllipsoidAreas
 from fusion_mapper.inference.sinks.summary import summarise, write_summary
 from fusion_mapper.models.card import Output
@@ -61,6 +61,23 @@ def test_areas_are_those_of_the_geodesic_polygon(crs, corner, pixel):
     expected = abs(grid.pyproj_crs.get_geod().polygon_area_perimeter(lon, lat)[0])
     assert (areas * np.bincount(run)).sum() == pytest.approx(expected, rel=2e-7)
     assert EllipsoidAreas(grid).polygons(np.array([outline]))[0] == pytest.approx(expected, rel=2e-7)
+
+
+@pytest.mark.parametrize(
+    ("crs", "corner", "pixel"),
+    [("EPSG:32734", (7e5, 6.2e6), 0.5), ("EPSG:3035", (4.3e6, 3.2e6), 10), ("EPSG:3857", (1e6, 8e6), 10)],
+)
+def test_a_pixels_area_is_its_own_wherever_the_window_begins(crs, corner, pixel):
+    """Pixels for which their neighbours' mean stands too: within the 1e-5 that this may cost."""
+    grid = Grid(crs, Affine(pixel, 0, corner[0], 0, -pixel, corner[1]), 600, 500)
+    areas = EllipsoidAreas(grid)
+    whole, run = areas.pixels(grid.whole)
+    window = Window(37, 101, 211, 300)
+    part, of = areas.pixels(window)
+    np.testing.assert_array_equal(part[:, of], whole[:, run][window.within(grid.whole)])
+    for row, col in ((0, 0), (63, 64), (250, 301), (499, 599)):
+        alone = areas.polygons(np.array([box(*grid.window_bounds(Window(row, col, 1, 1)))]))[0]
+        assert whole[row, run[col]] == pytest.approx(alone, rel=2e-5)
 
 
 def test_a_perimeter_is_the_sum_of_its_geodesics():
