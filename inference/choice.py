@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable
 from dataclasses import replace
 
 from .errors import RequestError
@@ -14,10 +13,11 @@ from .sessions import BackendError, SessionInfo
 from .sources import Context
 from .trial import choose, is_open, remembered
 from .verdict import Verdict
+from .voice import Voice
 
 
 def open_chosen(
-    prepared: Prepared, kept: Kept, context: Context, checkpoint: Callable[[], None]
+    prepared: Prepared, kept: Kept, context: Context, voice: Voice
 ) -> tuple[Opened | None, SessionInfo | None, str]:
     """The session for a job, what is told of it, and a sentence where it is not what the job asked for; None and None
     where no model is to run.
@@ -27,7 +27,7 @@ def open_chosen(
     """
     if not prepared.runs_model or prepared.model is None:
         return None, None, ""
-    verdict = _verdict(prepared, context, checkpoint)
+    verdict = _verdict(prepared, context, voice)
     try:
         opened = _opened(prepared, kept, verdict)
     except BackendError as problem:
@@ -63,14 +63,14 @@ def _opened(prepared: Prepared, kept: Kept, verdict: Verdict | None) -> Opened:
     return kept.opened(prepared.model, compute, tile, verdict.recipe)
 
 
-def _verdict(prepared: Prepared, context: Context, checkpoint: Callable[[], None]) -> Verdict | None:
+def _verdict(prepared: Prepared, context: Context, voice: Voice) -> Verdict | None:
     """A run that was begun goes on as it was begun; a preview waits for no trial."""
     if not is_open(prepared):
         return None
     begun = _begun(prepared)
     if begun is not None or prepared.job.pictures == "preview":
         return begun
-    return choose(prepared, context, checkpoint)
+    return choose(prepared, context, voice)
 
 
 def _begun(prepared: Prepared) -> Verdict | None:

@@ -18,6 +18,7 @@ from .activation import highest, probabilities
 from .ahead import worked_ahead
 from .batching import fastest_batch
 from .blocks import tile_feed
+from .events import Progress
 from .plan import device_named
 from .prepare import Prepared
 from .sessions import BackendError, Session, open_session, present
@@ -25,8 +26,10 @@ from .sessions.open_vino import reduced_precisions
 from .sessions.quantising import PRECISION, open_quantised, recipes
 from .sources import Context
 from .verdict import Memory, Verdict
+from .voice import Voice
 from .workers import worker_count
 
+STAGE = "trying devices"
 #: Pixels of tiles that a run has to compute for a trial to be worth its few seconds.
 WORTH = 16e6
 #: Tiles, spread over the map, on which reduced precision has to prove itself; the first of them are timed. As many
@@ -48,9 +51,9 @@ def is_open(prepared: Prepared) -> bool:
     return prepared.model is not None and compute.device in ("auto", "cpu") and compute.precision == "auto"
 
 
-def choose(prepared: Prepared, context: Context, checkpoint: Callable[[], None]) -> Verdict | None:
+def choose(prepared: Prepared, context: Context, voice: Voice) -> Verdict | None:
     """The fastest way to run the job's model here, remembered or tried; None where nothing is left to choose, or the
-    map is too small for a trial to be worth its time. `checkpoint` is called between attempts.
+    map is too small for a trial to be worth its time. `voice` tells of it, and is asked to stop between attempts.
 
     Precisions below 32 bits are tried only where the job leaves both device and precision open, and taken only where
     they keep `SAME_CLASSES` of the classes (regression: of the values, within `SAME_VALUE` of their spread).
@@ -60,7 +63,8 @@ def choose(prepared: Prepared, context: Context, checkpoint: Callable[[], None])
     tiles = _places(prepared)
     if known is not None or len(tiles) * prepared.lattice.size**2 < WORTH:
         return known
-    verdict = _Trial(prepared, _feeds(prepared, context, tiles, batch), batch, checkpoint).verdict()
+    voice.say(Progress(0, 1, STAGE))
+    verdict = _Trial(prepared, _feeds(prepared, context, tiles, batch), batch, voice.checkpoint).verdict()
     # What kept a device from running may be gone tomorrow.
     if verdict is not None and not verdict.warning:
         memory.keep(verdict)

@@ -15,7 +15,7 @@ import rasterio
 from fusion_mapper.inference import trial
 from fusion_mapper.inference.cluster.ticket import Ticket, issued
 from fusion_mapper.inference.cluster.worker import compute, open_run
-from fusion_mapper.inference.events import Event, Started, Warn
+from fusion_mapper.inference.events import Event, Progress, Started, Warn
 from fusion_mapper.inference.job import job_from_dict
 from fusion_mapper.inference.kept import Kept
 from fusion_mapper.inference.run import run_job
@@ -67,6 +67,15 @@ def test_a_card_that_is_installed_and_does_not_load_is_told(job, cache, tmp_path
     run_job(job_from_dict(job), tmp_path, Voice(told.append, lambda: False))
     (warning,) = [event.text for event in told if isinstance(event, Warn) and "cuda" in event.text]
     assert "CUDA" in warning
+
+
+def test_a_trial_is_told_before_it_is_made_and_only_then(job, cache, tmp_path):
+    for stages in (["trying devices", "mapping"], ["mapping"]):
+        told: list[Event] = []
+        run_job(job_from_dict(job), tmp_path, Voice(told.append, lambda: False))
+        first = [event.stage for event in told if isinstance(event, Progress)][: len(stages)]
+        assert first == stages
+        job["outputs"]["folder"] += "2"
 
 
 def test_a_trial_tells_what_it_measured_and_is_remembered(job, cache, tmp_path):
