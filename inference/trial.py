@@ -6,7 +6,7 @@ Its verdict is remembered for the model and the machine, so the next run of the 
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import asdict, dataclass, replace
 
@@ -17,13 +17,13 @@ from ..models.quantised import Recipe
 from .activation import highest, probabilities
 from .ahead import worked_ahead
 from .batching import fastest_batch
-from .blocks import tile_feed
 from .events import Progress
 from .plan import device_named
 from .prepare import Prepared
 from .sessions import BackendError, Session, open_session, present
 from .sessions.open_vino import reduced_precisions
 from .sessions.quantising import PRECISION, open_quantised, recipes
+from .showing import Showing, places, show
 from .sources import Context
 from .verdict import Memory, Verdict
 from .voice import Voice
@@ -32,17 +32,19 @@ from .workers import worker_count
 STAGE = "trying devices"
 #: Pixels of tiles that a run has to compute for a trial to be worth its few seconds.
 WORTH = 16e6
-#: Tiles, spread over the map, on which reduced precision has to prove itself; the first of them are timed. As many
-#: others, where there are, show the ranges by which a model is quantised.
-TRIED = 4
+#: Seconds that a run would take in full precision for reduced precision to be worth its trial.
+WORTH_SECONDS = 6.0
 #: Share of pixels whose class has to stay under reduced precision ...
 SAME_CLASSES = 0.9990
 #: ... or whose value may change by no more than this share of the spread of all values.
 SAME_VALUE = 0.005
+#: Times as many lost answers with which sparing a few more layers is not tried: measured, it saves half of them.
+HOPELESS = 2.5
 #: How much faster reduced precision has to be to be worth any difference.
 WORTH_REDUCING = 1.2
 #: Devices that gain by several tiles at once and take any number. TensorRT would build an engine for each.
 _BATCHING = frozenset({"cuda", "directml"})
+_PROCESSOR = frozenset({"openvino", "onnxruntime-cpu"})
 
 
 def is_open(prepared: Prepared) -> bool:
@@ -59,12 +61,14 @@ def choose(prepared: Prepared, context: Context, voice: Voice) -> Verdict | None
     they keep `SAME_CLASSES` of the classes (regression: of the values, within `SAME_VALUE` of their spread).
     """
     batch, memory = _batch(prepared), Memory(prepared, _batch(prepared))
-    known = memory.verdict()
-    tiles = _places(prepared)
-    if known is not None or len(tiles) * prepared.lattice.size**2 < WORTH:
+    known, pixels = memory.verdict(), len(places(prepared)) * prepared.lattice.size**2
+    if pixels < WORTH or (known is not None and (known.all_tried or not _is_long(known, pixels))):
         return known
     voice.say(Progress(0, 1, STAGE))
-    verdict = _Trial(prepared, _feeds(prepared, context, tiles, batch), batch, voice.checkpoint).verdict()
+    # A card is not filled by a small tile, and is to show how many of the run's own its memory takes.
+    cards = set(present(prepared.job.compute.device)) - _PROCESSOR
+    showing = show(prepared, context, batch, small=not cards)
+    verdict = _Trial(prepared, showing, batch, voice.checkpoint).verdict(pixels)
     # What kept a device from running may be gone tomorrow.
     if verdict is not None and not verdict.warning:
         memory.keep(verdict)
@@ -76,37 +80,12 @@ def remembered(prepared: Prepared) -> Verdict | None:
     return Memory(prepared, _batch(prepared)).verdict()
 
 
+def _is_long(verdict: Verdict, pixels: int) -> bool:
+    return verdict.pace * pixels >= WORTH_SECONDS
+
+
 def _batch(prepared: Prepared) -> int:
     return prepared.card.tiling.batch or prepared.job.compute.batch or 1
-
-
-@dataclass(frozen=True)
-class _Feeds:
-    """What the model is shown: `judged` on these, and where there are more tiles, quantised by others."""
-
-    judged: Sequence[Mapping[str, np.ndarray]]
-    seen: Sequence[Mapping[str, np.ndarray]]
-
-
-def _feeds(prepared: Prepared, context: Context, tiles: Sequence[tuple[int, int]], batch: int) -> _Feeds:
-    # By chance, but always the same: any regular choice may follow a column of the map.
-    chosen = [tiles[i] for i in np.random.default_rng(0).permutation(len(tiles))[: 2 * TRIED]]
-    judged, seen = chosen[:TRIED], chosen[TRIED:] or chosen
-    sources = prepared.open_sources(context)
-    try:
-        return _Feeds(*([tile_feed(prepared, tile, sources, batch) for tile in part] for part in (judged, seen)))
-    finally:
-        for source in sources.values():
-            source.close()
-
-
-def _places(prepared: Prepared) -> list[tuple[int, int]]:
-    """Origins of the tiles that have something to map."""
-    lattice, grid = prepared.lattice, prepared.grid
-    held = np.ones((lattice.count(grid.height), lattice.count(grid.width)), bool)
-    if prepared.held is not None:
-        held &= prepared.held.squares(lattice.step)
-    return [(lattice.origin(int(i)), lattice.origin(int(j))) for i, j in np.argwhere(held)]
 
 
 @dataclass
@@ -150,21 +129,29 @@ class _Attempt:
 class _Trial:
     """All attempts at one model."""
 
-    def __init__(self, prepared: Prepared, feeds: _Feeds, batch: int, checkpoint: Callable[[], None]) -> None:
-        self._prepared, self._feeds, self._batch, self._checkpoint = prepared, feeds, batch, checkpoint
+    def __init__(self, prepared: Prepared, showing: Showing, batch: int, checkpoint: Callable[[], None]) -> None:
+        self._prepared, self._showing, self._batch, self._checkpoint = prepared, showing, batch, checkpoint
 
-    def verdict(self) -> Verdict | None:
-        """The fastest way that is good enough; None where nothing runs the model."""
+    def verdict(self, pixels: int) -> Verdict | None:
+        """The fastest way that is good enough for so many pixels of tiles; None where nothing runs the model."""
         full, refused = self._full()
         if not full:
             return None
         best = min(full, key=lambda attempt: attempt.seconds)
         others = [attempt for attempt in full if attempt is not best]
-        said = [f"{best.device} took {best.milliseconds} ms a tile"]
+        said = [f"{best.device} took {best.milliseconds} ms for {self._showing.side} pixels square"]
         said += [f"{other.device} {other.milliseconds} ms" for other in others]
-        batch = self._tiles_at_once(best)
-        verdict = Verdict(best.device, "f32", f"Chosen by a trial: {', '.join(said)}.", batch, " ".join(refused))
-        return self._reduced(best, verdict)
+        verdict = Verdict(
+            best.device,
+            "f32",
+            f"Chosen by a trial: {', '.join(said)}.",
+            self._tiles_at_once(best),
+            " ".join(refused),
+            pace=best.seconds / best.at_once / self._batch / self._showing.side**2,
+        )
+        if not _is_long(verdict, pixels):
+            return verdict
+        return replace(self._reduced(best, verdict), all_tried=True)
 
     def _full(self) -> tuple[list[_Attempt], list[str]]:
         """Attempts in full precision, of which the fastest keeps its session, and what did not run."""
@@ -183,45 +170,51 @@ class _Trial:
         """The first reduced precision that is faster than `best` and keeps its answers, else `verdict`, which then
         tells of those that do not.
         """
-        answers = best.answers(self._feeds.judged)
+        answers = best.answers(self._showing.judged)
         best.session = None
-        for attempt in self._reductions(best):
+        hopeless = False
+        for device, precision, recipe in self._wanted():
+            self._checkpoint()
+            attempt = None if hopeless and recipe else self._faster(best, device, precision, recipe)
+            if attempt is None:
+                continue
             kept = self._kept(answers, attempt)
-            text = f"{attempt.device} in {attempt.precision} took {attempt.milliseconds} ms and keeps "
-            text += f"{kept:.2%} of the answers"
+            text = f"{device} in {precision} took {attempt.milliseconds} ms and keeps {kept:.2%} of the answers"
             if kept >= SAME_CLASSES:
                 reason = f"{verdict.reason[:-1]}; {text}."
-                found = replace(verdict, device=attempt.device, precision=attempt.precision, recipe=attempt.recipe)
-                return replace(found, reason=reason, batch=None)
+                return replace(verdict, device=device, precision=precision, recipe=recipe, reason=reason, batch=None)
             verdict = replace(verdict, reason=f"{verdict.reason[:-1]}; {text}, which is too few.")
+            hopeless |= 1 - kept > HOPELESS * (1 - SAME_CLASSES)
         return verdict
 
-    def _reductions(self, best: _Attempt) -> Iterator[_Attempt]:
-        """Attempts in reduced precision that are worth it by their speed. One that is not to be had is no loss that
-        anybody asked about.
-        """
+    def _wanted(self) -> list[tuple[str, str, Recipe | None]]:
+        """Reduced precisions, the fastest first: device, precision, and what the model is quantised by."""
         asked = self._prepared.job.compute.device
         wanted: list[tuple[str, str, Recipe | None]] = []
         if asked == "auto" and "tensorrt" in present(asked):
             wanted.append(("tensorrt", "f16", None))
         wanted += [("openvino", PRECISION, recipe) for recipe in self._recipes()]
-        wanted += [("openvino", precision, None) for precision in reduced_precisions()]
-        for device, precision, recipe in wanted:
-            self._checkpoint()
-            with suppress(BackendError):
-                attempt = self._attempt(device, precision, recipe)
-                if attempt.seconds * WORTH_REDUCING <= best.seconds:
-                    yield attempt
+        return [*wanted, *(("openvino", precision, None) for precision in reduced_precisions())]
+
+    def _faster(self, best: _Attempt, device: str, precision: str, recipe: Recipe | None) -> _Attempt | None:
+        """An attempt that is worth it by its speed. Reduced precision that is not to be had is no loss that anybody
+        asked about.
+        """
+        with suppress(BackendError):
+            attempt = self._attempt(device, precision, recipe)
+            if attempt.seconds * WORTH_REDUCING <= best.seconds:
+                return attempt
+        return None
 
     def _recipes(self) -> list[Recipe]:
         try:
-            return list(recipes(self._prepared.model.path, self._feeds.seen, self._prepared.job.compute))
+            return list(recipes(self._prepared.model.path, self._showing.seen, self._prepared.job.compute))
         except BackendError:
             return []
 
     def _kept(self, answers: Sequence[Mapping[str, np.ndarray]], attempt: _Attempt) -> float:
         """Share of all pixels whose answer the attempt keeps, of the head that suffers most."""
-        reduced = attempt.answers(self._feeds.judged)
+        reduced = attempt.answers(self._showing.judged)
         return min(
             float(np.mean([_kept(head, one[head.name][0], other[head.name][0]) for one, other in pairs]))
             for head in self._prepared.card.outputs
@@ -233,7 +226,7 @@ class _Trial:
         prepared = self._prepared
         if best.device not in _BATCHING or prepared.card.tiling.batch or prepared.job.compute.batch:
             return None
-        return fastest_batch(best.session.run, self._feeds.judged[0], self._checkpoint)
+        return fastest_batch(best.session.run, self._showing.judged[0], self._checkpoint)
 
     def _attempt(self, device: str, precision: str, recipe: Recipe | None = None) -> _Attempt:
         """Tiles on that device, as many at once as there are workers.
@@ -241,9 +234,9 @@ class _Trial:
         Raises:
             BackendError: where it does not run there, or in another precision.
         """
-        prepared, feeds = self._prepared, self._feeds.judged
+        prepared, feeds = self._prepared, self._showing.judged
         compute = replace(prepared.job.compute, device=device, precision=precision)
-        size = self._batch, prepared.lattice.size
+        size = self._batch, self._showing.side
         if recipe is not None:
             session = open_quantised(prepared.model.path, recipe, prepared.card, compute, *size)
         else:

@@ -35,6 +35,10 @@ class Verdict:
     """A device that is installed and does not run the model here, with its own reason."""
     recipe: Recipe | None = None
     """What the model is quantised by, in ``int8``."""
+    pace: float = 0.0
+    """Seconds that a pixel of a tile took in full precision."""
+    all_tried: bool = False
+    """Whether reduced precision was tried as well, which is only worth it on a map that takes a while."""
 
 
 class Memory:

@@ -136,6 +136,7 @@ def int8(cache: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     if "INT8" not in abilities():
         pytest.skip("OpenVINO computes in 32 bits alone on this processor")
     monkeypatch.setattr(trial, "WORTH_REDUCING", 0)
+    monkeypatch.setattr(trial, "WORTH_SECONDS", 0)
     monkeypatch.setattr(trial, "SAME_CLASSES", 0)
 
 
@@ -168,6 +169,19 @@ def test_a_quantised_model_that_keeps_too_few_classes_is_not_taken_and_is_told(j
     monkeypatch.setattr(trial, "SAME_CLASSES", 1.1)
     told = started(job, tmp_path)
     assert told.precision == "f32" and "in int8 took" in told.reason and "which is too few" in told.reason
+
+
+def test_a_map_that_takes_longer_is_worth_the_rest_of_the_trial(job, int8, tmp_path, monkeypatch):
+    """What a trial for a smaller map left out is tried then, once."""
+    monkeypatch.setattr(trial, "WORTH_SECONDS", 1e9)
+    assert started(job, tmp_path).precision == "f32"
+    monkeypatch.setattr(trial, "WORTH_SECONDS", 1e-9)
+    for number, precision in ((2, "int8"), (3, "int8")):
+        job["outputs"]["folder"] = str(tmp_path / str(number))
+        assert started(job, tmp_path).precision == precision
+    monkeypatch.setattr(trial, "WORTH_SECONDS", 1e9)
+    job["outputs"]["folder"] = str(tmp_path / "short")
+    assert started(job, tmp_path).precision == "int8", "what is known is known for a small map, too"
 
 
 def test_a_run_goes_on_with_the_recipe_that_it_was_begun_with(job, int8, cache, tmp_path):
