@@ -33,7 +33,7 @@ STAGE = "trying devices"
 #: Pixels of tiles that a run has to compute for a trial to be worth its few seconds.
 WORTH = 16e6
 #: Seconds that a run would take in full precision for reduced precision to be worth its trial.
-WORTH_SECONDS = 6.0
+WORTH_SECONDS = 8.0
 #: Share of pixels whose class has to stay under reduced precision ...
 SAME_CLASSES = 0.9990
 #: ... or whose value may change by no more than this share of the spread of all values.
