@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Mapping
 from dataclasses import replace
 
 from .errors import RequestError
 from .kept import Kept, Opened
-from .plan import PLAN, device_named, recipe_of
+from .plan import PLAN, about_map, device_named, map_named, recipe_of
 from .prepare import Prepared
 from .sessions import BackendError, SessionInfo
 from .sources import Context
@@ -17,7 +18,7 @@ from .voice import Voice
 
 
 def open_chosen(
-    prepared: Prepared, kept: Kept, context: Context, voice: Voice
+    prepared: Prepared, kept: Kept, context: Context, voice: Voice, fingerprints: Mapping[str, str]
 ) -> tuple[Opened | None, SessionInfo | None, str]:
     """The session for a job, what is told of it, and a sentence where it is not what the job asked for; None and None
     where no model is to run.
@@ -27,7 +28,7 @@ def open_chosen(
     """
     if not prepared.runs_model or prepared.model is None:
         return None, None, ""
-    verdict = _verdict(prepared, context, voice)
+    verdict = _verdict(prepared, context, voice, map_named(about_map(prepared, fingerprints)))
     try:
         opened = _opened(prepared, kept, verdict)
     except BackendError as problem:
@@ -63,21 +64,21 @@ def _opened(prepared: Prepared, kept: Kept, verdict: Verdict | None) -> Opened:
     return kept.opened(prepared.model, compute, tile, verdict.recipe)
 
 
-def _verdict(prepared: Prepared, context: Context, voice: Voice) -> Verdict | None:
+def _verdict(prepared: Prepared, context: Context, voice: Voice, place: str) -> Verdict | None:
     """A run that was begun goes on as it was begun; a preview waits for no trial."""
     if not is_open(prepared):
         return None
-    begun = _begun(prepared)
+    begun = _begun(prepared, place)
     if begun is not None or prepared.job.pictures == "preview":
         return begun
-    return choose(prepared, context, voice)
+    return choose(prepared, context, voice, place)
 
 
-def _begun(prepared: Prepared) -> Verdict | None:
-    """What the plan in the run's folder names, where it is of the same model and libraries may still obey it."""
+def _begun(prepared: Prepared, place: str) -> Verdict | None:
+    """What the plan in the run's folder names, where it is of this model and map and libraries may still obey it."""
     try:
         plan = json.loads((prepared.folder / PLAN).read_text(encoding="utf-8"))
-        session = plan["session"] if plan["model"] == prepared.model.sha256 else None
+        session = plan["session"] if (plan["model"], map_named(plan)) == (prepared.model.sha256, place) else None
         precision, recipe = session["precision"], recipe_of(plan)
         return Verdict(device_named(session), precision, batch=int(plan["batch"]), recipe=recipe)
     except (OSError, ValueError, LookupError, TypeError, RecursionError, RequestError):

@@ -49,20 +49,33 @@ def make_plan(
         if session
         else None,
         "quantised": encode(recipe),
+        **about_map(prepared, fingerprints),
+        "lattice": asdict(prepared.lattice),
+        "block": prepared.layout.side,
+        "batch": batch,
+        "sources": {name: _portable(encode(source)) for name, source in job.sources.items()},
+        "products": sorted(prepared.products),
+        "outputs": {name: value for name, value in encode(job.outputs).items() if name not in ("folder", "products")},
+    }
+
+
+def about_map(prepared: Prepared, fingerprints: Mapping[str, str]) -> dict[str, Any]:
+    """The part of a plan that says what is mapped: which layers, and where."""
+    return {
+        "inputs": dict(fingerprints),
         "grid": {
             "crs": prepared.grid.crs,
             "transform": list(prepared.grid.transform)[:6],
             "size": [prepared.grid.width, prepared.grid.height],
             "area": prepared.area.fingerprint() if prepared.area else None,
         },
-        "lattice": asdict(prepared.lattice),
-        "block": prepared.layout.side,
-        "batch": batch,
-        "inputs": dict(fingerprints),
-        "sources": {name: _portable(encode(source)) for name, source in job.sources.items()},
-        "products": sorted(prepared.products),
-        "outputs": {name: value for name, value in encode(job.outputs).items() if name not in ("folder", "products")},
     }
+
+
+def map_named(plan: Mapping[str, Any]) -> str:
+    """A name for what the plan, or `about_map`, maps: equal for equal layers in an equal place."""
+    text = json.dumps({"inputs": plan["inputs"], "grid": plan["grid"]}, sort_keys=True)
+    return f"sha256:{hashlib.sha256(text.encode()).hexdigest()}"
 
 
 def library_versions() -> dict[str, str]:

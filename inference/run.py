@@ -68,7 +68,7 @@ def _run(
     context = Context(prepared.base, prepared.folder, warnings.tell)
     before = stamp(prepared)
     found = _survey(prepared, context)
-    opened, info, unlike = open_chosen(prepared, kept, context, voice)
+    opened, info, unlike = open_chosen(prepared, kept, context, voice, found.fingerprints)
     session, batch, recipe = (opened.session, opened.batch, opened.recipe) if opened else (None, 1, None)
     if unlike:
         warnings.tell(unlike)

@@ -44,6 +44,8 @@ HOPELESS = 2.5
 WORTH_REDUCING = 1.2
 #: Devices that gain by several tiles at once and take any number. TensorRT would build an engine for each.
 _BATCHING = frozenset({"cuda", "directml"})
+#: Maps that are remembered of one model.
+_MAPS = 50
 _PROCESSOR = frozenset({"openvino", "onnxruntime-cpu"})
 
 
@@ -53,22 +55,29 @@ def is_open(prepared: Prepared) -> bool:
     return prepared.model is not None and compute.device in ("auto", "cpu") and compute.precision == "auto"
 
 
-def choose(prepared: Prepared, context: Context, voice: Voice) -> Verdict | None:
+def choose(prepared: Prepared, context: Context, voice: Voice, place: str) -> Verdict | None:
     """The fastest way to run the job's model here, remembered or tried; None where nothing is left to choose, or the
-    map is too small for a trial to be worth its time. `voice` tells of it, and is asked to stop between attempts.
+    map is too small for a trial to be worth its time. `voice` tells of it, and is asked to stop between attempts;
+    `place` names the map.
 
     Precisions below 32 bits are tried only where the job leaves both device and precision open, and taken only where
-    they keep `SAME_CLASSES` of the classes (regression: of the values, within `SAME_VALUE` of their spread).
+    they keep `SAME_CLASSES` of the classes (regression: of the values, within `SAME_VALUE` of their spread) of this
+    map.
     """
     batch, memory = _batch(prepared), Memory(prepared, _batch(prepared))
     known, pixels = memory.verdict(), len(places(prepared)) * prepared.lattice.size**2
-    if pixels < WORTH or (known is not None and (known.all_tried or not _is_long(known, pixels))):
-        return known
+    if known is None and pixels < WORTH:
+        return None
+    if known is not None and (pixels < WORTH or not _is_long(known, pixels) or _all_known(known, place)):
+        return known if holds_on(known, place) else in_full(known)
     voice.say(Progress(0, 1, STAGE))
     # A card is not filled by a small tile, and is to show how many of the run's own its memory takes.
     cards = set(present(prepared.job.compute.device)) - _PROCESSOR
-    showing = show(prepared, context, batch, small=not cards)
-    verdict = _Trial(prepared, showing, batch, voice.checkpoint).verdict(pixels)
+    trial = _Trial(prepared, show(prepared, context, batch, small=not cards), batch, voice.checkpoint)
+    verdict = (trial.confirmed(known) if known is not None else None) or trial.verdict(pixels)
+    if verdict is not None and verdict.precision != "f32":
+        before = known.judged if known is not None and known.recipe == verdict.recipe else ()
+        verdict = replace(verdict, judged=(*before, place)[-_MAPS:])
     # What kept a device from running may be gone tomorrow.
     if verdict is not None and not verdict.warning:
         memory.keep(verdict)
@@ -78,6 +87,20 @@ def choose(prepared: Prepared, context: Context, voice: Voice) -> Verdict | None
 def remembered(prepared: Prepared) -> Verdict | None:
     """What an earlier trial found; none is made."""
     return Memory(prepared, _batch(prepared)).verdict()
+
+
+def holds_on(verdict: Verdict, place: str) -> bool:
+    """Whether it may be followed on that map: in full precision always."""
+    return verdict.precision == "f32" or place in verdict.judged
+
+
+def _all_known(verdict: Verdict, place: str) -> bool:
+    return verdict.all_tried and holds_on(verdict, place)
+
+
+def in_full(verdict: Verdict) -> Verdict:
+    """The same in full precision, for a map on which reduced precision has not proved itself."""
+    return replace(verdict, device=verdict.in_full or verdict.device, precision="f32", recipe=None)
 
 
 def _is_long(verdict: Verdict, pixels: int) -> bool:
@@ -147,11 +170,29 @@ class _Trial:
             f"Chosen by a trial: {', '.join(said)}.",
             self._tiles_at_once(best),
             " ".join(refused),
+            in_full=best.device,
             pace=best.seconds / best.at_once / self._batch / self._showing.side**2,
         )
         if not _is_long(verdict, pixels):
             return verdict
         return replace(self._reduced(best, verdict), all_tried=True)
+
+    def confirmed(self, known: Verdict) -> Verdict | None:
+        """What another map's trial found in reduced precision, where it is as good on this one; else None."""
+        if known.precision == "f32":
+            return None
+        try:
+            full = self._attempt(known.in_full or known.device, "f32")
+            answers = full.answers(self._showing.judged)
+            full.session = None
+            attempt = self._attempt(known.device, known.precision, known.recipe)
+        except BackendError:
+            return None
+        kept = self._kept(answers, attempt)
+        if kept < SAME_CLASSES:
+            return None
+        said = f"{known.device} in {known.precision} was chosen by a trial on another map, and keeps {kept:.2%} of the "
+        return replace(known, reason=f"{said}answers on this one.")
 
     def _full(self) -> tuple[list[_Attempt], list[str]]:
         """Attempts in full precision, of which the fastest keeps its session, and what did not run."""

@@ -35,6 +35,10 @@ class Verdict:
     """A device that is installed and does not run the model here, with its own reason."""
     recipe: Recipe | None = None
     """What the model is quantised by, in ``int8``."""
+    in_full: str = ""
+    """The device that is fastest in full precision; the same where none is named."""
+    judged: tuple[str, ...] = ()
+    """The maps (`plan.map_named`) on which reduced precision has proved itself; on others it has to, again."""
     pace: float = 0.0
     """Seconds that a pixel of a tile took in full precision."""
     all_tried: bool = False

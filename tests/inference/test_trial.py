@@ -194,6 +194,29 @@ def test_a_run_goes_on_with_the_recipe_that_it_was_begun_with(job, int8, cache, 
     assert plan_of(job) == plan and not cache.exists()
 
 
+def test_what_was_good_enough_on_one_map_has_to_be_so_on_another(job, int8, cache, tmp_path, monkeypatch):
+    """Ranges seen on a dark scene would cut off a bright one's values."""
+    first = started(job, tmp_path)
+    job["grid"]["extent"] = [455_000, 6_233_500, 455_300, 6_233_800]
+    # In the same folder, whose plan is of the other map.
+    second = started(job, tmp_path)
+    assert second.precision == "int8" and "on another map" in second.reason
+    job["outputs"]["folder"] = str(tmp_path / "again")
+    assert started(job, tmp_path) == second, "remembered of both"
+    job["grid"]["extent"] = [454_000, 6_233_500, 454_300, 6_233_800]
+    assert started(job, tmp_path).precision == first.precision
+    monkeypatch.setattr(trial, "SAME_CLASSES", 1.1)
+    job["grid"]["extent"] = [455_000, 6_232_500, 455_300, 6_232_800]
+    assert started(job, tmp_path).precision == "f32"
+
+
+def test_a_short_run_on_another_map_is_made_in_full_precision(job, int8, tmp_path, monkeypatch):
+    started(job, tmp_path)
+    monkeypatch.setattr(trial, "WORTH_SECONDS", 1e9)
+    job["grid"]["extent"], job["outputs"]["folder"] = [455_000, 6_233_500, 455_300, 6_233_800], str(tmp_path / "other")
+    assert started(job, tmp_path).precision == "f32"
+
+
 def test_a_recipe_of_another_model_is_told_and_nothing_is_mapped_by_it(job, int8, tmp_path):
     started(job, tmp_path)
     plan = plan_of(job)
