@@ -30,3 +30,10 @@ def worked_ahead(work: Callable[[Item], Answer], items: Iterable[Item], threads:
         finally:
             for future in begun:
                 future.cancel()
+
+
+def asked(items: Iterable[Item], checkpoint: Callable[[], None]) -> Iterator[Item]:
+    """The items, with `checkpoint` called before each; what it raises ends them."""
+    for item in items:
+        checkpoint()
+        yield item

@@ -124,12 +124,20 @@ def _finish(mergers: list[Merger], arrays: dict[str, np.ndarray]) -> int:
     return not_finite
 
 
-def tile_feed(prepared: Prepared, tile: Tile, sources: Mapping[str, Source], batch: int) -> dict[str, np.ndarray]:
-    """The model's inputs for one tile alone, read for it, as the first of a batch."""
+def tile_feed(
+    prepared: Prepared, tile: Tile, sources: Mapping[str, Source], batch: int
+) -> tuple[dict[str, np.ndarray], np.ndarray]:
+    """The model's inputs for one tile alone, read for it, as the first of a batch; and which of the tile's pixels are
+    mapped (side×side bool).
+    """
     region = Window(*tile, prepared.lattice.size, prepared.lattice.size)
     window = region.clipped(prepared.grid.height, prepared.grid.width)
     inputs = read_block(prepared.card, sources, prepared.grid, window, region)
-    return _feed(prepared, inputs, [tile], sources, batch)
+    valid = np.zeros((region.height, region.width), bool)
+    valid[window.within(region)] = (
+        inputs.valid & prepared.area.read(prepared.grid, window) if prepared.area else inputs.valid
+    )
+    return _feed(prepared, inputs, [tile], sources, batch), valid
 
 
 def _region(rows: tuple[int, int], cols: tuple[int, int]) -> Window:

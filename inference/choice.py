@@ -8,7 +8,7 @@ from dataclasses import replace
 
 from .errors import RequestError
 from .kept import Kept, Opened
-from .plan import PLAN, about_map, device_named, map_named, recipe_of
+from .plan import PLAN, about_map, map_named, way_of
 from .prepare import Prepared
 from .sessions import BackendError, SessionInfo
 from .sources import Context
@@ -78,9 +78,10 @@ def _begun(prepared: Prepared, place: str) -> Verdict | None:
     """What the plan in the run's folder names, where it is of this model and map and libraries may still obey it."""
     try:
         plan = json.loads((prepared.folder / PLAN).read_text(encoding="utf-8"))
-        session = plan["session"] if (plan["model"], map_named(plan)) == (prepared.model.sha256, place) else None
-        precision, recipe = session["precision"], recipe_of(plan)
-        return Verdict(device_named(session), precision, batch=int(plan["batch"]), recipe=recipe)
+        if (plan["model"], map_named(plan)) != (prepared.model.sha256, place):
+            return None
+        way = way_of(plan)
+        return Verdict(way.device, way.precision, batch=way.batch, recipe=way.recipe)
     except (OSError, ValueError, LookupError, TypeError, RecursionError, RequestError):
         # No plan, or none that can be read: the run starts from the beginning, and says so (`adopt_plan`).
         return None

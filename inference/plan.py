@@ -5,10 +5,10 @@ from __future__ import annotations
 import hashlib
 import json
 from collections.abc import Mapping
-from dataclasses import asdict
+from dataclasses import asdict, dataclass
 from importlib import import_module
 from pathlib import Path
-from typing import Any
+from typing import Any, get_args, get_type_hints
 
 import numpy as np
 import rasterio
@@ -19,6 +19,7 @@ from ..models.fields import decode, encode
 from ..models.files import write_atomically
 from ..models.quantised import Recipe
 from .errors import RequestError
+from .job import CEILINGS, Compute
 from .prepare import Prepared
 from .sessions import SessionInfo
 from .version import ENGINE_VERSION
@@ -28,6 +29,9 @@ PLAN = "plan.json"
 BLOCKS = "blocks"
 #: A file among the blocks that tells other runs that one is at work.
 LOCK = "lock"
+_WORDS = get_type_hints(Compute)
+_DEVICES = tuple(word for word in get_args(_WORDS["device"]) if word not in ("auto", "cpu"))
+_PRECISIONS = tuple(word for word in get_args(_WORDS["precision"]) if word != "auto")
 
 
 def make_plan(
@@ -53,16 +57,18 @@ def make_plan(
         "lattice": asdict(prepared.lattice),
         "block": prepared.layout.side,
         "batch": batch,
-        "sources": {name: _portable(encode(source)) for name, source in job.sources.items()},
         "products": sorted(prepared.products),
         "outputs": {name: value for name, value in encode(job.outputs).items() if name not in ("folder", "products")},
     }
 
 
 def about_map(prepared: Prepared, fingerprints: Mapping[str, str]) -> dict[str, Any]:
-    """The part of a plan that says what is mapped: which layers, and where."""
+    """The part of a plan that says what is mapped: which layers, how they are read, and where."""
+    card = json.dumps(prepared.card.to_dict(), sort_keys=True, default=str)
     return {
         "inputs": dict(fingerprints),
+        "sources": {name: _portable(encode(source)) for name, source in prepared.job.sources.items()},
+        "card": f"sha256:{hashlib.sha256(card.encode()).hexdigest()}",
         "grid": {
             "crs": prepared.grid.crs,
             "transform": list(prepared.grid.transform)[:6],
@@ -73,8 +79,10 @@ def about_map(prepared: Prepared, fingerprints: Mapping[str, str]) -> dict[str, 
 
 
 def map_named(plan: Mapping[str, Any]) -> str:
-    """A name for what the plan, or `about_map`, maps: equal for equal layers in an equal place."""
-    text = json.dumps({"inputs": plan["inputs"], "grid": plan["grid"]}, sort_keys=True)
+    """A name for what the plan, or `about_map`, maps: equal for equal layers, read alike, in an equal
+    place.
+    """
+    text = json.dumps({name: plan[name] for name in ("inputs", "sources", "card", "grid")}, sort_keys=True)
     return f"sha256:{hashlib.sha256(text.encode()).hexdigest()}"
 
 
@@ -88,6 +96,28 @@ def library_versions() -> dict[str, str]:
     }
 
 
+@dataclass(frozen=True)
+class Way:
+    """One way to run a model."""
+
+    device: str
+    """A word of `Compute.device`, but for ``auto`` and ``cpu``."""
+    precision: str
+    """A word of `Compute.precision`, but for ``auto``; or ``int8``, with a recipe."""
+    batch: int | None = None
+    """Tiles at once; None leaves it open."""
+    recipe: Recipe | None = None
+    """What the model is quantised by."""
+
+    def require_sound(self) -> None:
+        """Raise RequestError where this is no way to run a model, as out of a file that somebody has changed."""
+        known = self.device in _DEVICES and self.precision in (_PRECISIONS if self.recipe is None else ("int8",))
+        whole = self.batch is None or (type(self.batch) is int and 1 <= self.batch <= CEILINGS["batch"])
+        if not (known and whole):
+            said = (str(value)[:40] for value in (self.device, self.precision, self.batch))
+            raise RequestError("No model runs on {} in {}, {} tiles at once.".format(*said))
+
+
 def device_named(session: Mapping[str, Any]) -> str:
     """The word of `Compute.device` for what a plan's ``session`` ran on."""
     if session["backend"] == "openvino":
@@ -96,10 +126,24 @@ def device_named(session: Mapping[str, Any]) -> str:
     return "onnxruntime-cpu" if device == "cpu" else device
 
 
-def recipe_of(plan: Mapping[str, Any]) -> Recipe | None:
-    """What the plan's model is quantised by, if it is; raises RequestError where the plan is damaged."""
-    found = plan["quantised"]
-    return None if found is None else decode(Recipe, found, "plan.quantised")
+def way_of(plan: Mapping[str, Any]) -> Way:
+    """How the plan has its model run.
+
+    Raises:
+        RequestError: where it names nothing that a model can run on, or in.
+    """
+    session, recipe = plan["session"], plan.get("quantised")
+    try:
+        way = Way(
+            device_named(session),
+            session["precision"],
+            plan["batch"],
+            None if recipe is None else decode(Recipe, recipe, "plan.quantised"),
+        )
+    except (LookupError, TypeError, AttributeError) as problem:
+        raise RequestError("The plan does not say what its model runs on.") from problem
+    way.require_sound()
+    return way
 
 
 def _runtime(session: SessionInfo | None) -> dict[str, str]:

@@ -27,6 +27,8 @@ class Showing:
     side: int
     judged: Sequence[Mapping[str, np.ndarray]]
     """On these an attempt is timed, and has to prove itself."""
+    valid: Sequence[np.ndarray]
+    """Which pixels of each of them a run would map by it (side×side bool)."""
     seen: Sequence[Mapping[str, np.ndarray]]
     """These show the ranges by which a model is quantised: others, where there are more."""
 
@@ -56,11 +58,21 @@ def show(prepared: Prepared, context: Context, batch: int, small: bool) -> Showi
     part = replace(prepared, lattice=replace(prepared.lattice, size=side))
     sources = prepared.open_sources(context)
     try:
-        feeds = [tile_feed(part, tile, sources, batch) for tile in chosen]
+        feeds, valid = zip(*(tile_feed(part, tile, sources, batch) for tile in chosen), strict=True)
     finally:
         for source in sources.values():
             source.close()
-    return Showing(side, feeds[:count], feeds[count:] or feeds)
+    return Showing(
+        side, feeds[:count], [_inner(one, prepared.lattice.edge) for one in valid[:count]], feeds[count:] or feeds
+    )
+
+
+def _inner(valid: np.ndarray, edge: int) -> np.ndarray:
+    """Without the pixels that a tile's edge reaches."""
+    inner = np.zeros_like(valid)
+    middle = slice(edge, len(valid) - edge)
+    inner[middle, middle] = valid[middle, middle]
+    return inner
 
 
 def _side(prepared: Prepared) -> int:

@@ -12,12 +12,11 @@ from dataclasses import asdict, dataclass, replace
 
 import numpy as np
 
-from ..models.card import Output
 from ..models.quantised import Recipe
-from .activation import highest, probabilities
-from .ahead import worked_ahead
+from .ahead import asked, worked_ahead
 from .batching import fastest_batch
 from .events import Progress
+from .judging import share_kept
 from .plan import device_named
 from .prepare import Prepared
 from .sessions import BackendError, Session, open_session, present
@@ -34,10 +33,8 @@ STAGE = "trying devices"
 WORTH = 16e6
 #: Seconds that a run would take in full precision for reduced precision to be worth its trial.
 WORTH_SECONDS = 8.0
-#: Share of pixels whose class has to stay under reduced precision ...
+#: Share of pixels whose answer has to stay under reduced precision (`judging.share_kept`).
 SAME_CLASSES = 0.9990
-#: ... or whose value may change by no more than this share of the spread of all values.
-SAME_VALUE = 0.005
 #: Times as many lost answers with which sparing a few more layers is not tried: measured, it saves half of them.
 HOPELESS = 2.5
 #: How much faster reduced precision has to be to be worth any difference.
@@ -61,8 +58,7 @@ def choose(prepared: Prepared, context: Context, voice: Voice, place: str) -> Ve
     `place` names the map.
 
     Precisions below 32 bits are tried only where the job leaves both device and precision open, and taken only where
-    they keep `SAME_CLASSES` of the classes (regression: of the values, within `SAME_VALUE` of their spread) of this
-    map.
+    they keep `SAME_CLASSES` of the answers on this map.
     """
     batch, memory = _batch(prepared), Memory(prepared, _batch(prepared))
     known, pixels = memory.verdict(), len(places(prepared)) * prepared.lattice.size**2
@@ -140,13 +136,15 @@ class _Attempt:
 
         return max(worked_ahead(timed, feeds[: self.at_once], self.at_once))
 
-    def answers(self, feeds: Sequence[Mapping[str, np.ndarray]]) -> list[dict[str, np.ndarray]]:
-        """What the model says to each tile."""
+    def answers(
+        self, feeds: Sequence[Mapping[str, np.ndarray]], checkpoint: Callable[[], None]
+    ) -> list[dict[str, np.ndarray]]:
+        """What the model says to each tile; `checkpoint` is called before each."""
 
         def run(feed: Mapping[str, np.ndarray]) -> dict[str, np.ndarray]:
             return {name: array.copy() for name, array in self.session.run(feed).items()}
 
-        return list(worked_ahead(run, feeds, self.at_once))
+        return list(worked_ahead(run, asked(feeds, checkpoint), self.at_once))
 
 
 class _Trial:
@@ -183,8 +181,9 @@ class _Trial:
             return None
         try:
             full = self._attempt(known.in_full or known.device, "f32")
-            answers = full.answers(self._showing.judged)
+            answers = full.answers(self._showing.judged, self._checkpoint)
             full.session = None
+            self._checkpoint()
             attempt = self._attempt(known.device, known.precision, known.recipe)
         except BackendError:
             return None
@@ -211,10 +210,10 @@ class _Trial:
         """The first reduced precision that is faster than `best` and keeps its answers, else `verdict`, which then
         tells of those that do not.
         """
-        answers = best.answers(self._showing.judged)
+        answers = best.answers(self._showing.judged, self._checkpoint)
         best.session = None
         hopeless = False
-        for device, precision, recipe in self._wanted():
+        for device, precision, recipe in self._wanted(best.device):
             self._checkpoint()
             attempt = None if hopeless and recipe else self._faster(best, device, precision, recipe)
             if attempt is None:
@@ -228,12 +227,14 @@ class _Trial:
             hopeless |= 1 - kept > HOPELESS * (1 - SAME_CLASSES)
         return verdict
 
-    def _wanted(self) -> list[tuple[str, str, Recipe | None]]:
+    def _wanted(self, best: str) -> list[tuple[str, str, Recipe | None]]:
         """Reduced precisions, the fastest first: device, precision, and what the model is quantised by."""
         asked = self._prepared.job.compute.device
         wanted: list[tuple[str, str, Recipe | None]] = []
         if asked == "auto" and "tensorrt" in present(asked):
             wanted.append(("tensorrt", "f16", None))
+        if best not in _PROCESSOR:
+            return wanted
         wanted += [("openvino", PRECISION, recipe) for recipe in self._recipes()]
         return [*wanted, *(("openvino", precision, None) for precision in reduced_precisions())]
 
@@ -249,18 +250,14 @@ class _Trial:
 
     def _recipes(self) -> list[Recipe]:
         try:
-            return list(recipes(self._prepared.model.path, self._showing.seen, self._prepared.job.compute))
+            seen, compute = self._showing.seen, self._prepared.job.compute
+            return list(recipes(self._prepared.model.path, seen, compute, self._checkpoint))
         except BackendError:
             return []
 
     def _kept(self, answers: Sequence[Mapping[str, np.ndarray]], attempt: _Attempt) -> float:
-        """Share of all pixels whose answer the attempt keeps, of the head that suffers most."""
-        reduced = attempt.answers(self._showing.judged)
-        return min(
-            float(np.mean([_kept(head, one[head.name][0], other[head.name][0]) for one, other in pairs]))
-            for head in self._prepared.card.outputs
-            for pairs in [list(zip(answers, reduced, strict=True))]
-        )
+        reduced = attempt.answers(self._showing.judged, self._checkpoint)
+        return share_kept(self._prepared.card, self._showing.valid, answers, reduced)
 
     def _tiles_at_once(self, best: _Attempt) -> int | None:
         """Where graph and job leave it open and the device gains by more than one."""
@@ -299,20 +296,3 @@ def _let_go(attempts: list[_Attempt]) -> None:
     for attempt in attempts:
         if attempt is not fastest:
             attempt.session = None
-
-
-def _kept(output: Output, one: np.ndarray, other: np.ndarray) -> float:
-    """Share of a tile's pixels that are the same to whoever looks at the map."""
-    if output.task == "pixel-regression":
-        known = np.isfinite(one)
-        spread = float(np.ptp(np.percentile(one[known], (2, 98)))) if known.any() else 0.0
-        apart = np.abs(one - other)[known]
-        return float((apart <= SAME_VALUE * spread).mean()) if apart.size else 1.0
-    return float((_classes(output, one) == _classes(output, other)).mean())
-
-
-def _classes(output: Output, scores: np.ndarray) -> np.ndarray:
-    scores = scores[None] if scores.ndim == 2 else scores
-    if len(scores) == 1 and output.activation != "labels":
-        return probabilities(output, scores)[0] >= (0.5 if output.threshold is None else output.threshold)
-    return highest(np.float32(scores))[0] if output.activation != "labels" else np.rint(scores)

@@ -12,6 +12,7 @@ from ..models.fields import decode
 from ..models.files import write_atomically
 from ..models.quantised import Recipe
 from .errors import RequestError
+from .plan import Way
 from .prepare import Prepared
 from .sessions import runtime_versions
 from .user_cache import cache_folder
@@ -57,7 +58,9 @@ class Memory:
     def verdict(self) -> Verdict | None:
         """What an earlier trial found."""
         try:
-            return decode(Verdict, self._all()[self._key], "verdict")
+            found = decode(Verdict, self._all()[self._key], "verdict")
+            Way(found.device, found.precision, found.batch, found.recipe).require_sound()
+            return found
         except (KeyError, RequestError):
             return None
 

@@ -68,7 +68,8 @@ def entrances(model: ModelProto, layers: tuple[str, ...]) -> list[str]:
     missing = set(layers) - set(known)
     if missing:
         raise ValueError(f"The model has no layer '{min(missing)}'.")
-    return list(dict.fromkeys(known[name].input[0] for name in known if name in set(layers)))
+    chosen = set(layers)
+    return list(dict.fromkeys(node.input[0] for name, node in known.items() if name in chosen))
 
 
 def watched(model: ModelProto, tensors: list[str]) -> ModelProto:
@@ -117,7 +118,7 @@ def quantised(model: ModelProto, recipe: Recipe) -> ModelProto:
     rounded: dict[str, str] = {}
     nodes: list[NodeProto] = []
     for node in map(_copy, graph.node):
-        if node.output[0] in chosen:
+        if chosen.intersection(node.output[:1]):
             entrance, weight = node.input[:2]
             if entrance not in rounded:
                 rounded[entrance] = _round_activation(entrance, recipe.ranges[entrance], graph, nodes)
@@ -138,7 +139,9 @@ def _layers(model: ModelProto) -> list[NodeProto]:
 
 def _is_layer(node: NodeProto, weights: Mapping[str, TensorProto]) -> bool:
     """Whether the node multiplies what goes in by weights of the model's own, of 32 bits."""
-    if node.op_type not in _LAYERS or node.domain not in ("", "ai.onnx") or node.input[0] in weights:
+    if node.op_type not in _LAYERS or node.domain not in ("", "ai.onnx") or not node.output:
+        return False
+    if node.input[0] in weights:
         return False
     weight = weights.get(node.input[1])
     if weight is None or weight.data_type != TensorProto.FLOAT:

@@ -8,7 +8,7 @@ from dataclasses import replace
 from typing import Any
 
 from ..job import Job
-from ..plan import device_named
+from ..plan import way_of
 
 #: Differences that one sentence names.
 _TOLD = 3
@@ -21,12 +21,12 @@ def obedient(job: Job, plan: Mapping[str, Any], threads: int) -> Job:
     `threads`: blocks that are computed at once here; they share the cores.
     """
     compute = replace(job.compute, block=plan["block"], workers=threads)
-    session = plan["session"]
-    if session is None:
+    if plan["session"] is None:
         return replace(job, compute=compute)
+    way = way_of(plan)
     # A quantised model is one of full precision in which layers are replaced.
-    precision = session["precision"] if plan["quantised"] is None else "f32"
-    return replace(job, compute=replace(compute, device=device_named(session), precision=precision))
+    precision = way.precision if way.recipe is None else "f32"
+    return replace(job, compute=replace(compute, device=way.device, precision=precision))
 
 
 def differences(plan: Mapping[str, Any], own: Mapping[str, Any]) -> str:

@@ -18,7 +18,7 @@ from ..channel import forbid_telemetry
 from ..errors import Cancelled, RequestError
 from ..exhaustion import Batch
 from ..kept import Kept, Opened
-from ..plan import BLOCKS, make_plan, recipe_of
+from ..plan import BLOCKS, make_plan, way_of
 from ..prepare import Prepared, prepare
 from ..sessions import BackendError, Session
 from ..sources import Context, Source
@@ -142,7 +142,7 @@ def _open(path: Path, ticket: Ticket, threads: int) -> tuple[Desk, str]:
     _require_room(prepared.folder)
     opened = None
     if prepared.runs_model and prepared.model is not None:
-        opened = _opened(prepared, recipe_of(ticket.plan))
+        opened = _opened(prepared, way_of(ticket.plan).recipe)
     session, batch, recipe = (opened.session, opened.batch, opened.recipe) if opened else (None, 1, None)
     desk = Desk(path, prepared, session, Batch(batch, fixed=not opened.free) if opened else Batch(1))
     own = make_plan(prepared, session.info if session else None, batch, desk.fingerprints(), recipe)

@@ -2,19 +2,23 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 import onnx
+from google.protobuf.message import DecodeError
 
 from ...models.card import Card
+from ...models.errors import CardError
+from ...models.graph import read_graph
 from ...models.quantised import Recipe, ends_of, entrances, layer_choices, quantised, watched
-from ..ahead import worked_ahead
+from ..ahead import asked, worked_ahead
+from ..errors import Cancelled, RequestError
 from ..job import Compute
 from ..workers import worker_count
-from . import BackendError, Session, tile_shapes
+from . import BackendError, Session, Shapes, tile_shapes
 from .open_vino import abilities, open_on_cpu
 
 PRECISION = "int8"
@@ -22,21 +26,25 @@ PRECISION = "int8"
 _LARGEST = 2**29
 
 
-def recipes(model: Path, feeds: Sequence[Mapping[str, np.ndarray]], compute: Compute) -> Iterator[Recipe]:
+def recipes(
+    model: Path, feeds: Sequence[Mapping[str, np.ndarray]], compute: Compute, checkpoint: Callable[[], None]
+) -> Iterator[Recipe]:
     """Recipes for the model by the ranges that its tensors take on `feeds`, the fastest first; none where processor,
-    operators or size do not allow any.
+    operators or size do not allow any. `checkpoint` is called before each tile.
 
     Raises:
         BackendError: OpenVINO cannot run the model.
     """
-    if "INT8" not in abilities():
+    if "INT8" not in abilities() or _size(model) > _LARGEST:
         return
     proto = _loaded(model)
-    choices = layer_choices(proto) if proto.ByteSize() <= _LARGEST else []
+    choices = layer_choices(proto)
     if not choices:
         return
     tensors = entrances(proto, choices[0])
-    ranges = _ranges(watched(proto, tensors).SerializeToString(), tensors, feeds, compute)
+    ranges = _ranges(
+        watched(proto, tensors).SerializeToString(), tensors, asked(feeds, checkpoint), _shapes(feeds[0]), compute
+    )
     for layers in choices:
         yield Recipe(layers, {name: ranges[name] for name in entrances(proto, layers)})
 
@@ -56,24 +64,34 @@ def open_quantised(model: Path, recipe: Recipe, card: Card, compute: Compute, ba
     return session
 
 
+def _size(model: Path) -> int:
+    """Bytes of the model's files."""
+    return sum(path.stat().st_size for path in (model, *(model.parent / name for name in read_graph(model).external)))
+
+
 def _loaded(model: Path) -> onnx.ModelProto:
     """The model with all its weights; where its data files may lie was looked at when it was loaded first."""
     try:
+        if _size(model) > _LARGEST:
+            raise BackendError(f"{model.name} is too large to be quantised.")
         return onnx.load(model)
-    except Exception as problem:  # a file that has vanished or changed since; onnx raises many kinds
+    except (OSError, CardError, DecodeError) as problem:  # a file that has vanished or changed since
         raise BackendError(f"{model.name} cannot be read: {problem}.") from problem
+
+
+def _shapes(feed: Mapping[str, np.ndarray]) -> Shapes:
+    return {name: array.shape for name, array in feed.items()}
 
 
 def _ranges(
     model: bytes,
     tensors: Sequence[str],
-    feeds: Sequence[Mapping[str, np.ndarray]],
+    feeds: Iterable[Mapping[str, np.ndarray]],
+    shapes: Shapes,
     compute: Compute,
 ) -> dict[str, tuple[float, float]]:
     """Least and greatest value of each tensor over all feeds, with zero between."""
-    session = open_on_cpu(
-        model, {name: array.shape for name, array in feeds[0].items()}, replace(compute, precision="f32")
-    )
+    session = open_on_cpu(model, shapes, replace(compute, precision="f32"))
 
     def seen(feed: Mapping[str, np.ndarray]) -> np.ndarray:
         """Tensors × 2."""
@@ -82,6 +100,8 @@ def _ranges(
 
     try:
         ends = np.array(list(worked_ahead(seen, feeds, worker_count(compute))))
+    except (Cancelled, RequestError):
+        raise
     except Exception as problem:  # whatever OpenVINO raises, the model does not run on these tiles
         raise BackendError(str(problem)) from problem
     low, high = np.minimum(ends[..., 0].min(0), 0), np.maximum(ends[..., 1].max(0), 0)

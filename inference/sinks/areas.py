@@ -82,7 +82,8 @@ class EllipsoidAreas:
             if (np.diff(rows) == 0).any():
                 return 1
             areas = _quads(*self._equal_area(*np.meshgrid(cols, rows.astype(float)))) / np.diff(rows)[:, None]
-            if (np.abs(np.diff(areas, axis=0)) > _ALIKE * areas[:-1]).any():
+            # Not where one is NaN, either: beyond the edge of a map of the whole Earth.
+            if not (np.abs(np.diff(areas, axis=0)) <= _ALIKE * areas[:-1]).all():
                 return 1
         return _RUN
 

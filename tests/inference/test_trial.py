@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import os
-from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -15,14 +14,16 @@ import rasterio
 from fusion_mapper.inference import trial
 from fusion_mapper.inference.cluster.ticket import Ticket, issued
 from fusion_mapper.inference.cluster.worker import compute, open_run
+from fusion_mapper.inference.errors import Cancelled
 from fusion_mapper.inference.events import Event, Progress, Started, Warn
 from fusion_mapper.inference.job import job_from_dict
 from fusion_mapper.inference.kept import Kept
 from fusion_mapper.inference.run import run_job
+from fusion_mapper.inference.sessions import quantising
 from fusion_mapper.inference.sessions.open_vino import abilities
 from fusion_mapper.inference.user_cache import VARIABLE
 from fusion_mapper.inference.voice import Voice
-from fusion_mapper.models.card import ClassInfo, Output
+from fusion_mapper.models.card import ClassInfo
 
 pytest.importorskip("openvino", reason="OpenVINO is not installed")
 
@@ -210,11 +211,80 @@ def test_what_was_good_enough_on_one_map_has_to_be_so_on_another(job, int8, cach
     assert started(job, tmp_path).precision == "f32"
 
 
+def test_the_same_file_read_in_another_way_is_another_map(job, int8, cache, tmp_path):
+    started(job, tmp_path)
+    job["sources"]["imagery"]["dn_scale"] = 0.5
+    # In the same folder and in one of its own.
+    for folder in (job["outputs"]["folder"], str(tmp_path / "own")):
+        cache.write_text(
+            json.dumps({k: {**v, "judged": v["judged"][:1]} for k, v in json.loads(cache.read_text()).items()})
+        )
+        job["outputs"]["folder"] = folder
+        told = started(job, tmp_path)
+        assert "on another map" in told.reason
+
+
+def test_empty_corners_prove_nothing(job, int8, tmp_path, monkeypatch):
+    """Most of this map lies beside the image."""
+    seen: list[float] = []
+    judge = trial.share_kept
+    monkeypatch.setattr(trial, "share_kept", lambda *given: seen.append(np.mean(given[1])) or judge(*given))
+    job["grid"]["extent"] = [440_000, 6_233_500, 440_300, 6_233_800]
+    assert started(job, tmp_path).precision == "int8"
+    assert seen[0] == 0
+
+
 def test_a_short_run_on_another_map_is_made_in_full_precision(job, int8, tmp_path, monkeypatch):
     started(job, tmp_path)
     monkeypatch.setattr(trial, "WORTH_SECONDS", 1e9)
     job["grid"]["extent"], job["outputs"]["folder"] = [455_000, 6_233_500, 455_300, 6_233_800], str(tmp_path / "other")
     assert started(job, tmp_path).precision == "f32"
+
+
+@pytest.mark.parametrize(
+    "changes",
+    [
+        {"quantised": None},
+        {"session": {"backend": "openvino", "device": "CPU", "precision": "x"}},
+        {"session": {"backend": "openvino", "device": "CPU", "precision": ["int8"]}},
+        {"session": {"backend": "onnxruntime", "device": "foo", "precision": "f32"}, "quantised": None},
+        {"session": 3},
+        {"batch": 10**9},
+        {"batch": float("inf")},
+    ],
+)
+def test_a_plan_that_somebody_changed_is_no_plan(job, int8, cache, tmp_path, changes):
+    started(job, tmp_path)
+    plan = plan_of(job)
+    (Path(job["outputs"]["folder"]) / "plan.json").write_text(json.dumps({**plan, **changes}))
+    told: list[Event] = []
+    run_job(job_from_dict(job), tmp_path, Voice(told.append, lambda: False))
+    assert any("starts from the beginning" in event.text for event in told if isinstance(event, Warn))
+    assert plan_of(job) == plan
+    folder = Path(job["outputs"]["folder"])
+    with issued(folder, Ticket({**plan, **changes}, job_from_dict(job), tmp_path)) as ticket:
+        assert open_run(ticket, 1)
+
+
+@pytest.mark.parametrize("changes", [{"recipe": None}, {"precision": "x"}, {"device": "foo"}, {"batch": -1}])
+def test_a_memory_that_somebody_changed_is_no_memory(job, int8, cache, tmp_path, changes):
+    first = started(job, tmp_path)
+    kept = json.loads(cache.read_text())
+    cache.write_text(json.dumps({key: {**verdict, **changes} for key, verdict in kept.items()}))
+    job["outputs"]["folder"] += "2"
+    assert started(job, tmp_path).reason.split(" took")[0] == first.reason.split(" took")[0]
+
+
+def test_a_trial_can_be_cancelled_at_every_tile(job, int8, tmp_path):
+    for number in range(3, 30, 8):
+        asked = iter(range(number))
+        with pytest.raises(Cancelled):
+            run_job(job_from_dict(job), tmp_path, Voice(lambda _: None, lambda asked=asked: next(asked, None) is None))
+
+
+def test_a_model_too_large_to_be_quantised_runs_as_it_is(job, int8, tmp_path, monkeypatch):
+    monkeypatch.setattr(quantising, "_LARGEST", 1000)
+    assert started(job, tmp_path).precision in ("bf16", "f16", "f32")
 
 
 def test_a_recipe_of_another_model_is_told_and_nothing_is_mapped_by_it(job, int8, tmp_path):
@@ -241,29 +311,3 @@ def test_a_worker_elsewhere_makes_the_same_quantised_model_out_of_the_plan(job, 
     damaged["quantised"]["layers"][0] = "nowhere"
     with issued(folder, Ticket(damaged, job_from_dict(job), tmp_path)) as ticket:
         assert "no layer 'nowhere'" in open_run(ticket, 1)
-
-
-def test_kept_classes_are_counted_pixel_by_pixel():
-    output = Output("out", "semantic-segmentation", CLASSES, activation="softmax")
-    one = np.zeros((3, 10, 10), np.float32)
-    other = one.copy()
-    other[2, :3] = 1
-    assert trial._kept(output, one, other) == pytest.approx(0.7)
-    assert trial._kept(output, one, one + 0.001) == 1
-
-
-def test_a_probability_keeps_its_class_on_its_side_of_the_threshold():
-    output = replace(Output("out", "semantic-segmentation", CLASSES[:2], activation="sigmoid"), threshold=0.3)
-    one = np.full((1, 4, 5), -0.8, np.float32)  # 0.31
-    other = one.copy()
-    other[0, 0] = -0.9  # 0.29
-    assert trial._kept(output, one, other) == pytest.approx(0.75)
-
-
-def test_kept_values_are_those_within_a_share_of_the_spread():
-    output = Output("out", "pixel-regression", units="%")
-    one = np.linspace(0, 100, 10_000, dtype=np.float32).reshape(1, 100, 100)
-    other = one.copy()
-    other[0, :40] += 1.0
-    other[0, 40:] += 0.2
-    assert trial._kept(output, one, other) == pytest.approx(0.6)

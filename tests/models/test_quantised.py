@@ -100,6 +100,13 @@ def test_a_quantised_model_answers_nearly_the_same_with_weights_of_one_byte(name
     assert made.ByteSize() < model.ByteSize() / 2
 
 
+def test_a_node_without_outputs_is_passed_over():
+    model = chain(5)
+    model.graph.node.append(helper.make_node("LSTM", ["input", "w0", "w1"], [], hidden_size=1))
+    assert layer_choices(model)[0] == ("c1", "c2", "c3")
+    assert quantised(model, Recipe(("c1",), {"r0": (0.0, 1.0)})).graph.node[-1].op_type == "LSTM"
+
+
 def test_values_beyond_the_range_end_at_its_ends():
     model = chain(3)
     value = np.abs(RNG.normal(size=(1, 3, 16, 16))).astype(np.float32)

@@ -80,6 +80,15 @@ def test_a_pixels_area_is_its_own_wherever_the_window_begins(crs, corner, pixel)
         assert whole[row, run[col]] == pytest.approx(alone, rel=2e-5)
 
 
+def test_beyond_the_earth_no_row_stands_for_others():
+    """Seen from a satellite, whose picture has corners without a place."""
+    grid = Grid("+proj=geos +h=35785831 +lon_0=0 +sweep=y", Affine(18_000, 0, -5.4e6, 0, -18_000, 5.4e6), 600, 600)
+    areas, run = EllipsoidAreas(grid).pixels(Window(250, 250, 100, 100))
+    exact = EllipsoidAreas(grid).polygons(np.array([box(*grid.window_bounds(Window(299, 299, 1, 1)))]))[0]
+    assert areas[49, run[49]] == pytest.approx(exact, rel=1e-2), "the mean of a run of 64 such pixels"
+    assert len(np.unique(areas[:, 0])) == len(areas)
+
+
 def test_a_perimeter_is_the_sum_of_its_geodesics():
     grid = Grid("EPSG:4326", Affine(1e-3, 0, 20.4, 0, -1e-3, -34), 700, 500)
     square = box(20.5, -34.2, 20.6, -34.1)
