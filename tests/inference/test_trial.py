@@ -268,11 +268,14 @@ def test_a_plan_that_somebody_changed_is_no_plan(job, int8, cache, tmp_path, cha
 
 @pytest.mark.parametrize("changes", [{"recipe": None}, {"precision": "x"}, {"device": "foo"}, {"batch": -1}])
 def test_a_memory_that_somebody_changed_is_no_memory(job, int8, cache, tmp_path, changes):
-    first = started(job, tmp_path)
+    started(job, tmp_path)
     kept = json.loads(cache.read_text())
     cache.write_text(json.dumps({key: {**verdict, **changes} for key, verdict in kept.items()}))
     job["outputs"]["folder"] += "2"
-    assert started(job, tmp_path).reason.split(" took")[0] == first.reason.split(" took")[0]
+    told = started(job, tmp_path)
+    assert told.reason.startswith("Chosen by a trial: ") and told.precision == "int8"
+    (made,) = json.loads(cache.read_text()).values()
+    assert {name: made[name] for name in changes} != changes
 
 
 def test_a_trial_can_be_cancelled_at_every_tile(job, int8, tmp_path):
