@@ -54,7 +54,7 @@ def compute_block(
     rows = lattice.touching(window.row, window.row + window.height, grid.height)
     cols = lattice.touching(window.col, window.col + window.width, grid.width)
     region = _region(lattice.span(rows), lattice.span(cols)) if session else window.aligned(alignment(prepared.card))
-    inside = prepared.area.read(grid, window) if prepared.area else np.True_
+    inside = _inside(prepared, window)
     if not inside.any():
         return _outside(prepared, window)
     inputs = read_block(prepared.card, sources, grid, window, region, "stack" in prepared.products)
@@ -134,10 +134,13 @@ def tile_feed(
     window = region.clipped(prepared.grid.height, prepared.grid.width)
     inputs = read_block(prepared.card, sources, prepared.grid, window, region)
     valid = np.zeros((region.height, region.width), bool)
-    valid[window.within(region)] = (
-        inputs.valid & prepared.area.read(prepared.grid, window) if prepared.area else inputs.valid
-    )
+    valid[window.within(region)] = inputs.valid & _inside(prepared, window)
     return _feed(prepared, inputs, [tile], sources, batch), valid
+
+
+def _inside(prepared: Prepared, window: Window) -> np.ndarray | np.bool_:
+    """Which of a window's pixels lie in the area; True for all of them without one."""
+    return prepared.area.read(prepared.grid, window) if prepared.area else np.True_
 
 
 def _region(rows: tuple[int, int], cols: tuple[int, int]) -> Window:

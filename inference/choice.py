@@ -59,8 +59,7 @@ def _opened(prepared: Prepared, kept: Kept, verdict: Verdict | None) -> Opened:
     compute, tile = prepared.job.compute, prepared.lattice.size
     if verdict is None:
         return kept.opened(prepared.model, compute, tile)
-    precision = verdict.precision if verdict.recipe is None else "f32"
-    compute = replace(compute, device=verdict.device, precision=precision, batch=compute.batch or verdict.batch)
+    compute = replace(compute, device=verdict.device, precision=verdict.as_stored, batch=compute.batch or verdict.batch)
     return kept.opened(prepared.model, compute, tile, verdict.recipe)
 
 
@@ -81,7 +80,7 @@ def _begun(prepared: Prepared, place: str) -> Verdict | None:
         if (plan["model"], map_named(plan)) != (prepared.model.sha256, place):
             return None
         way = way_of(plan)
-        return Verdict(way.device, way.precision, batch=way.batch, recipe=way.recipe)
+        return Verdict(way.device, way.precision, way.batch, way.recipe)
     except (OSError, ValueError, LookupError, TypeError, RecursionError, RequestError):
         # No plan, or none that can be read: the run starts from the beginning, and says so (`adopt_plan`).
         return None

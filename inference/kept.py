@@ -100,7 +100,7 @@ def _open(model: LoadedModel, compute: Compute, tile: int, recipe: Recipe | None
     asked = model.card.tiling.batch or compute.batch
     batch = asked or CPU_BATCH
     if recipe is not None:
-        return Opened(open_quantised(model.path, recipe, model.card, compute, batch, tile), batch, recipe=recipe)
+        return Opened(open_quantised(model, recipe, compute, batch, tile), batch, recipe=recipe)
     session = open_session(model.path, model.card, compute, batch, tile)
     if not asked and session.info.device in ("CUDA", "TENSORRT", "DIRECTML"):
         return Opened(session, GPU_BATCH, free=True)

@@ -109,6 +109,11 @@ class Way:
     recipe: Recipe | None = None
     """What the model is quantised by."""
 
+    @property
+    def as_stored(self) -> str:
+        """The precision of the session: a quantised model is one of full precision in which layers are replaced."""
+        return self.precision if self.recipe is None else "f32"
+
     def require_sound(self) -> None:
         """Raise RequestError where this is no way to run a model, as out of a file that somebody has changed."""
         known = self.device in _DEVICES and self.precision in (_PRECISIONS if self.recipe is None else ("int8",))

@@ -165,9 +165,9 @@ class _Trial:
         verdict = Verdict(
             best.device,
             "f32",
-            f"Chosen by a trial: {', '.join(said)}.",
             self._tiles_at_once(best),
-            " ".join(refused),
+            reason=f"Chosen by a trial: {', '.join(said)}.",
+            warning=" ".join(refused),
             in_full=best.device,
             pace=best.seconds / best.at_once / self._batch / self._showing.side**2,
         )
@@ -229,9 +229,9 @@ class _Trial:
 
     def _wanted(self, best: str) -> list[tuple[str, str, Recipe | None]]:
         """Reduced precisions, the fastest first: device, precision, and what the model is quantised by."""
-        asked = self._prepared.job.compute.device
+        device = self._prepared.job.compute.device
         wanted: list[tuple[str, str, Recipe | None]] = []
-        if asked == "auto" and "tensorrt" in present(asked):
+        if device == "auto" and "tensorrt" in present(device):
             wanted.append(("tensorrt", "f16", None))
         if best not in _PROCESSOR:
             return wanted
@@ -251,7 +251,7 @@ class _Trial:
     def _recipes(self) -> list[Recipe]:
         try:
             seen, compute = self._showing.seen, self._prepared.job.compute
-            return list(recipes(self._prepared.model.path, seen, compute, self._checkpoint))
+            return list(recipes(self._prepared.model, seen, compute, self._checkpoint))
         except BackendError:
             return []
 
@@ -276,7 +276,7 @@ class _Trial:
         compute = replace(prepared.job.compute, device=device, precision=precision)
         size = self._batch, self._showing.side
         if recipe is not None:
-            session = open_quantised(prepared.model.path, recipe, prepared.card, compute, *size)
+            session = open_quantised(prepared.model, recipe, compute, *size)
         else:
             session = open_session(prepared.model.path, prepared.card, compute, *size)
         info = session.info

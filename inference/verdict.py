@@ -10,7 +10,6 @@ from typing import Any
 
 from ..models.fields import decode
 from ..models.files import write_atomically
-from ..models.quantised import Recipe
 from .errors import RequestError
 from .plan import Way
 from .prepare import Prepared
@@ -24,18 +23,12 @@ _TRIAL = 2
 
 
 @dataclass(frozen=True)
-class Verdict:
+class Verdict(Way):
     """What to run on, and why, in a sentence for the run's log."""
 
-    device: str
-    precision: str
     reason: str = ""
-    batch: int | None = None
-    """Tiles at once, on a device with memory of its own; None leaves it open."""
     warning: str = ""
     """A device that is installed and does not run the model here, with its own reason."""
-    recipe: Recipe | None = None
-    """What the model is quantised by, in ``int8``."""
     in_full: str = ""
     """The device that is fastest in full precision; the same where none is named."""
     judged: tuple[str, ...] = ()
@@ -59,7 +52,7 @@ class Memory:
         """What an earlier trial found."""
         try:
             found = decode(Verdict, self._all()[self._key], "verdict")
-            Way(found.device, found.precision, found.batch, found.recipe).require_sound()
+            found.require_sound()
             return found
         except (KeyError, RequestError):
             return None

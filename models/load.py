@@ -40,6 +40,13 @@ class LoadedModel:
         """The remarks' sentences alone."""
         return tuple(remark.text for remark in self.remarks)
 
+    @property
+    def size(self) -> int:
+        """Bytes of all its files."""
+        return sum(
+            path.stat().st_size for path in (self.path, *(self.path.parent / name for name in self.graph.external))
+        )
+
 
 @dataclass
 class _Found:
@@ -103,7 +110,7 @@ def describe(loaded: LoadedModel) -> dict[str, Any]:
         "unknown": list(loaded.card.unknown),
         "warnings": list(loaded.warnings),
         "remarks": [{"field": remark.field, "text": remark.text} for remark in loaded.remarks],
-        "size": loaded.path.stat().st_size + sum((loaded.path.parent / name).stat().st_size for name in external),
+        "size": loaded.size,
     }
 
 

@@ -65,10 +65,10 @@ def entrances(model: ModelProto, layers: tuple[str, ...]) -> list[str]:
         ValueError: a layer is not in the model.
     """
     known = {node.output[0]: node for node in _layers(model)}
-    missing = set(layers) - set(known)
+    chosen = set(layers)
+    missing = chosen - set(known)
     if missing:
         raise ValueError(f"The model has no layer '{min(missing)}'.")
-    chosen = set(layers)
     return list(dict.fromkeys(node.input[0] for name, node in known.items() if name in chosen))
 
 

@@ -24,9 +24,7 @@ def obedient(job: Job, plan: Mapping[str, Any], threads: int) -> Job:
     if plan["session"] is None:
         return replace(job, compute=compute)
     way = way_of(plan)
-    # A quantised model is one of full precision in which layers are replaced.
-    precision = way.precision if way.recipe is None else "f32"
-    return replace(job, compute=replace(compute, device=way.device, precision=precision))
+    return replace(job, compute=replace(compute, device=way.device, precision=way.as_stored))
 
 
 def differences(plan: Mapping[str, Any], own: Mapping[str, Any]) -> str:

@@ -107,8 +107,8 @@ def cast(array: np.ndarray, dtype: type) -> np.ndarray:
     return np.ascontiguousarray(array, dtype=dtype)
 
 
-def open_on(device: str, model: Path | bytes, shapes: Shapes, compute: Compute) -> OnnxRuntimeSession:
-    """A session on one device, of a file or of the bytes of one.
+def open_on(device: str, model: Path, shapes: Shapes, compute: Compute) -> OnnxRuntimeSession:
+    """A session on one device.
 
     Raises:
         BackendError: when the provider is not in this build, does not load, or cannot run the model.
@@ -123,13 +123,11 @@ def open_on(device: str, model: Path | bytes, shapes: Shapes, compute: Compute) 
     if device == "tensorrt":
         os.environ.setdefault(*FULL_PRECISION)
     missing = _load_libraries(onnxruntime) if device in BOUND else ""
-    chain = provider_chain(
-        device, compute, _engines(model) if device == "tensorrt" and isinstance(model, Path) else None
-    )
+    chain = provider_chain(device, compute, _engines(model) if device == "tensorrt" else None)
     options = _options(onnxruntime, device, compute)
     try:
         # Without `enable_fallback=0` a failure is printed and another provider silently taken.
-        session = onnxruntime.InferenceSession(_source(model), options, chain, enable_fallback=0)
+        session = onnxruntime.InferenceSession(str(model), options, chain, enable_fallback=0)
     except Exception as problem:  # ONNX Runtime raises classes of its own, RuntimeError and others
         raise BackendError(f"{_words(problem)} {missing}".strip()) from problem
     live = session.get_providers()
@@ -150,10 +148,6 @@ def _options(onnxruntime: Any, device: str, compute: Compute) -> Any:
     if device != "cpu":
         options.add_session_config_entry(RECORD, "1")
     return options
-
-
-def _source(model: Path | bytes) -> str | bytes:
-    return model if isinstance(model, bytes) else str(model)
 
 
 def _words(problem: Exception) -> str:

@@ -4,15 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
-from pathlib import Path
 
 import numpy as np
 import onnx
 from google.protobuf.message import DecodeError
 
-from ...models.card import Card
-from ...models.errors import CardError
-from ...models.graph import read_graph
+from ...models.load import LoadedModel
 from ...models.quantised import Recipe, ends_of, entrances, layer_choices, quantised, watched
 from ..ahead import asked, worked_ahead
 from ..errors import Cancelled, RequestError
@@ -27,15 +24,15 @@ _LARGEST = 2**29
 
 
 def recipes(
-    model: Path, feeds: Sequence[Mapping[str, np.ndarray]], compute: Compute, checkpoint: Callable[[], None]
+    model: LoadedModel, feeds: Sequence[Mapping[str, np.ndarray]], compute: Compute, checkpoint: Callable[[], None]
 ) -> Iterator[Recipe]:
-    """Recipes for the model by the ranges that its tensors take on `feeds`, the fastest first; none where processor,
-    operators or size do not allow any. `checkpoint` is called before each tile.
+    """Recipes for the model by the ranges that its tensors take on `feeds`, the fastest first; none where processor
+    or operators do not allow any. `checkpoint` is called before each tile.
 
     Raises:
-        BackendError: OpenVINO cannot run the model.
+        BackendError: OpenVINO cannot run the model, or it is too large.
     """
-    if "INT8" not in abilities() or _size(model) > _LARGEST:
+    if "INT8" not in abilities():
         return
     proto = _loaded(model)
     choices = layer_choices(proto)
@@ -49,7 +46,7 @@ def recipes(
         yield Recipe(layers, {name: ranges[name] for name in entrances(proto, layers)})
 
 
-def open_quantised(model: Path, recipe: Recipe, card: Card, compute: Compute, batch: int, tile: int) -> Session:
+def open_quantised(model: LoadedModel, recipe: Recipe, compute: Compute, batch: int, tile: int) -> Session:
     """A session of the model as the recipe makes it.
 
     Raises:
@@ -59,24 +56,19 @@ def open_quantised(model: Path, recipe: Recipe, card: Card, compute: Compute, ba
         content = quantised(_loaded(model), recipe).SerializeToString()
     except ValueError as problem:
         raise BackendError(str(problem)) from problem
-    session = open_on_cpu(content, tile_shapes(card, batch, tile), replace(compute, precision="f32"))
+    session = open_on_cpu(content, tile_shapes(model.card, batch, tile), replace(compute, precision="f32"))
     session.info = replace(session.info, precision=PRECISION)
     return session
 
 
-def _size(model: Path) -> int:
-    """Bytes of the model's files."""
-    return sum(path.stat().st_size for path in (model, *(model.parent / name for name in read_graph(model).external)))
-
-
-def _loaded(model: Path) -> onnx.ModelProto:
+def _loaded(model: LoadedModel) -> onnx.ModelProto:
     """The model with all its weights; where its data files may lie was looked at when it was loaded first."""
     try:
-        if _size(model) > _LARGEST:
-            raise BackendError(f"{model.name} is too large to be quantised.")
-        return onnx.load(model)
-    except (OSError, CardError, DecodeError) as problem:  # a file that has vanished or changed since
-        raise BackendError(f"{model.name} cannot be read: {problem}.") from problem
+        if model.size > _LARGEST:
+            raise BackendError(f"{model.path.name} is too large to be quantised.")
+        return onnx.load(model.path)
+    except (OSError, DecodeError) as problem:  # a file that has vanished or changed since
+        raise BackendError(f"{model.path.name} cannot be read: {problem}.") from problem
 
 
 def _shapes(feed: Mapping[str, np.ndarray]) -> Shapes:
