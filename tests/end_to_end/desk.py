@@ -94,6 +94,8 @@ class Desk(QObject):
         iface.mainWindow().setGeometry(0, 0, width, height)
         # Where no desktop shows its notifications, QGIS puts them into the message bar, over the plugin's own item.
         QgsSettings().setValue("minTaskLengthForSystemNotification", 3600, QgsSettings.Section.App)
+        # Layers of a checkout in the temporary folder count as temporary, and QGIS would ask about them when it closes.
+        QgsSettings().setValue("askToSaveMemoryLayers", False, QgsSettings.Section.App)
 
     def ask_load(self, layers: list) -> dict:
         """Load layers (source, name, provider), the last one on top; says which ones are valid."""
