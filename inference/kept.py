@@ -11,7 +11,7 @@ from typing import Any
 
 from ..models.fields import encode
 from ..models.load import LoadedModel, load_model, sidecars
-from ..models.quantised import Recipe
+from ..models.quantised.recipe import Recipe
 from .job import Compute
 from .sessions import Session, open_session
 from .sessions.quantising import open_quantised

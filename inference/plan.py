@@ -17,7 +17,7 @@ import shapely
 
 from ..models.fields import decode, encode
 from ..models.files import write_atomically
-from ..models.quantised import Recipe
+from ..models.quantised.recipe import Recipe
 from .errors import RequestError
 from .job import CEILINGS, Compute
 from .prepare import Prepared

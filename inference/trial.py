@@ -12,7 +12,7 @@ from dataclasses import asdict, dataclass, replace
 
 import numpy as np
 
-from ..models.quantised import Recipe
+from ..models.quantised.recipe import Recipe
 from .ahead import asked, worked_ahead
 from .batching import fastest_batch
 from .events import Progress

@@ -11,7 +11,7 @@ from pathlib import Path
 from queue import Empty, SimpleQueue
 from typing import TypeVar
 
-from ...models.quantised import Recipe
+from ...models.quantised.recipe import Recipe
 from ..blocks import compute_block
 from ..blockstore import BlockStore
 from ..channel import forbid_telemetry

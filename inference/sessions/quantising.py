@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import replace
 
 import numpy as np
@@ -10,12 +10,15 @@ import onnx
 from google.protobuf.message import DecodeError
 
 from ...models.load import LoadedModel
-from ...models.quantised import Recipe, ends_of, entrances, layer_choices, quantised, watched
+from ...models.quantised.layers import layer_choices
+from ...models.quantised.recipe import Recipe, Seen, recipe_for
+from ...models.quantised.rewriting import quantised
+from ...models.quantised.watching import seen_by, watched
 from ..ahead import asked, worked_ahead
 from ..errors import Cancelled, RequestError
 from ..job import Compute
 from ..workers import worker_count
-from . import BackendError, Session, Shapes, tile_shapes
+from . import BackendError, Session, tile_shapes
 from .open_vino import abilities, open_on_cpu
 
 PRECISION = "int8"
@@ -38,12 +41,9 @@ def recipes(
     choices = layer_choices(proto)
     if not choices:
         return
-    tensors = entrances(proto, choices[0])
-    ranges = _ranges(
-        watched(proto, tensors).SerializeToString(), tensors, asked(feeds, checkpoint), _shapes(feeds[0]), compute
-    )
+    seen = _seen(proto, choices[0], feeds, compute, checkpoint)
     for layers in choices:
-        yield Recipe(layers, {name: ranges[name] for name in entrances(proto, layers)})
+        yield recipe_for(proto, layers, seen)
 
 
 def open_quantised(model: LoadedModel, recipe: Recipe, compute: Compute, batch: int, tile: int) -> Session:
@@ -71,32 +71,24 @@ def _loaded(model: LoadedModel) -> onnx.ModelProto:
         raise BackendError(f"{model.path.name} cannot be read: {problem}.") from problem
 
 
-def _shapes(feed: Mapping[str, np.ndarray]) -> Shapes:
-    return {name: array.shape for name, array in feed.items()}
-
-
-def _ranges(
-    model: bytes,
-    tensors: Sequence[str],
-    feeds: Iterable[Mapping[str, np.ndarray]],
-    shapes: Shapes,
+def _seen(
+    model: onnx.ModelProto,
+    layers: tuple[str, ...],
+    feeds: Sequence[Mapping[str, np.ndarray]],
     compute: Compute,
-) -> dict[str, tuple[float, float]]:
-    """Least and greatest value of each tensor over all feeds, with zero between."""
-    session = open_on_cpu(model, shapes, replace(compute, precision="f32"))
+    checkpoint: Callable[[], None],
+) -> dict[str, Seen]:
+    """What the tensors about these layers are like over all feeds."""
+    shapes = {name: array.shape for name, array in feeds[0].items()}
+    session = open_on_cpu(watched(model, layers).SerializeToString(), shapes, replace(compute, precision="f32"))
+    own = {value.name for value in model.graph.output}
 
-    def seen(feed: Mapping[str, np.ndarray]) -> np.ndarray:
-        """Tensors × 2."""
-        answer = session.run(feed)
-        return np.array([[answer[end].item() for end in ends_of(name)] for name in tensors])
+    def told(feed: Mapping[str, np.ndarray]) -> dict[str, np.ndarray]:
+        return {name: array.copy() for name, array in session.run(feed).items() if name not in own}
 
     try:
-        ends = np.array(list(worked_ahead(seen, feeds, worker_count(compute))))
+        return seen_by(model, layers, list(worked_ahead(told, asked(feeds, checkpoint), worker_count(compute))))
     except (Cancelled, RequestError):
         raise
     except Exception as problem:  # whatever OpenVINO raises, the model does not run on these tiles
         raise BackendError(str(problem)) from problem
-    low, high = np.minimum(ends[..., 0].min(0), 0), np.maximum(ends[..., 1].max(0), 0)
-    if not np.isfinite([low, high]).all():
-        raise BackendError("a layer answers NaN or infinity.")
-    return {name: (float(low[i]), float(high[i])) for i, name in enumerate(tensors)}
