@@ -6,7 +6,7 @@ and again, as long as blocks meet on even pixels; what little is left GDAL makes
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from contextlib import ExitStack
 from html import escape
 from pathlib import Path
@@ -47,11 +47,17 @@ class Pyramid:
             level = {**profile, "height": height, "width": width}
             self._files.append(self._open.enter_context(rasterio.open(path, "w", **level)))
 
-    def add(self, window: Window, values: np.ndarray) -> None:
-        """A block of h×w classes that is not all nodata."""
+    def levels(self, values: np.ndarray) -> list[np.ndarray]:
+        """Of a block of h×w classes the levels that are made here, each half as high and wide as the one before."""
+        levels = [values]
+        for _ in self._files:
+            levels.append(halved(levels[-1], self._nodata))
+        return levels[1:]
+
+    def add(self, window: Window, levels: Sequence[np.ndarray]) -> None:
+        """Write a block's levels."""
         row, col = window.row, window.col
-        for file in self._files:
-            values = halved(values, self._nodata)
+        for file, values in zip(self._files, levels, strict=True):
             row, col = row // 2, col // 2
             file.write(values, 1, window=FileWindow(col, row, values.shape[1], values.shape[0]))
 
