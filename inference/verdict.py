@@ -19,7 +19,7 @@ from .workers import cores, worker_count
 
 _KEPT = 200
 #: Counted up where a trial tries more than before: what an older one has not tried may be faster.
-_TRIAL = 3
+_TRIAL = 4
 
 
 @dataclass(frozen=True)

@@ -62,6 +62,8 @@ def open_on_cpu(model: Path | bytes, shapes: Shapes, compute: Compute) -> OpenVi
             hints.performance_mode: hints.PerformanceMode.THROUGHPUT,
             openvino.properties.streams.num: min(at_once, cores()),
             openvino.properties.inference_num_threads: cores(),
+            # Other threads of a run, and of QGIS, share these cores.
+            hints.enable_cpu_pinning: False,
         }
         compiled = core.compile_model(network, "CPU", config)
     except RuntimeError as problem:
