@@ -74,12 +74,21 @@ def choose(prepared: Prepared, context: Context, voice: Voice, place: str) -> Ve
     cards = set(present(prepared.job.compute.device)) - _PROCESSOR
     trial = _Trial(prepared, show(prepared, context, batch, small=not cards), batch, voice.checkpoint)
     verdict = (trial.confirmed(known) if known is not None else None) or trial.verdict(pixels)
-    if verdict is not None and verdict.precision != "f32":
-        before = known.judged if known is not None and known.recipe == verdict.recipe else ()
-        verdict = replace(verdict, judged=(*before, place)[-_MAPS:])
     # What kept a device from running may be gone tomorrow.
     if verdict is not None and not verdict.warning:
-        memory.keep(verdict)
+        memory.keep(_with_map(verdict, known, place))
+    return verdict
+
+
+def _with_map(verdict: Verdict, known: Verdict | None, place: str) -> Verdict:
+    """What is to be remembered after a trial on that map, where `known` was before: in reduced precision its maps, too;
+    what proved itself on others is not lost on one on which it does not.
+    """
+    if verdict.precision != "f32":
+        same = known is not None and known.recipe == verdict.recipe
+        return replace(verdict, judged=(*(known.judged if same else ()), place)[-_MAPS:])
+    if known is not None and known.precision != "f32" and verdict.all_tried:
+        return replace(known, refused=(*known.refused, place)[-_MAPS:])
     return verdict
 
 
@@ -94,12 +103,15 @@ def holds_on(verdict: Verdict, place: str) -> bool:
 
 
 def _all_known(verdict: Verdict, place: str) -> bool:
-    return verdict.all_tried and holds_on(verdict, place)
+    return verdict.all_tried and (holds_on(verdict, place) or place in verdict.refused)
 
 
 def in_full(verdict: Verdict) -> Verdict:
     """The same in full precision, for a map on which reduced precision has not proved itself."""
-    return replace(verdict, device=verdict.in_full or verdict.device, precision="f32", recipe=None)
+    if verdict.precision == "f32":
+        return verdict
+    reason = f"{verdict.reason} That has not proved itself on this map, which is run in f32."
+    return replace(verdict, device=verdict.in_full or verdict.device, precision="f32", recipe=None, reason=reason)
 
 
 def _is_long(verdict: Verdict, pixels: int) -> bool:

@@ -33,6 +33,8 @@ class Verdict(Way):
     """The device that is fastest in full precision; the same where none is named."""
     judged: tuple[str, ...] = ()
     """The maps (`plan.map_named`) on which reduced precision has proved itself; on others it has to, again."""
+    refused: tuple[str, ...] = ()
+    """The maps on which no reduced precision has, and which are run in full."""
     pace: float = 0.0
     """Seconds that a pixel of a tile took in full precision."""
     all_tried: bool = False

@@ -209,6 +209,18 @@ def test_what_was_good_enough_on_one_map_has_to_be_so_on_another(job, int8, cach
     monkeypatch.setattr(trial, "SAME_CLASSES", 1.1)
     job["grid"]["extent"] = [455_000, 6_232_500, 455_300, 6_232_800]
     assert started(job, tmp_path).precision == "f32"
+    # That is known from now on, and nothing is lost of what is known of the others.
+    monkeypatch.setattr(trial, "show", None)
+    for number, (extent, precision) in enumerate(
+        [
+            ([455_000, 6_232_500, 455_300, 6_232_800], "f32"),
+            ([455_000, 6_233_500, 455_300, 6_233_800], "int8"),
+        ]
+    ):
+        job["grid"]["extent"], job["outputs"]["folder"] = extent, str(tmp_path / f"known{number}")
+        told = started(job, tmp_path)
+        assert told.precision == precision
+        assert ("not proved itself on this map" in told.reason) == (precision == "f32")
 
 
 def test_the_same_file_read_in_another_way_is_another_map(job, int8, cache, tmp_path):
