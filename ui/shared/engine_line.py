@@ -2,37 +2,39 @@
 
 from __future__ import annotations
 
+from html import escape
 from pathlib import Path
 from typing import Optional
 
-from qgis.PyQt.QtCore import Qt, pyqtSignal
-from qgis.PyQt.QtWidgets import QLabel, QWidget
+from qgis.PyQt.QtCore import pyqtSignal
+from qgis.PyQt.QtWidgets import QWidget
 
 from ...inference.events import Started
 from ...toolbox.engine.commands import EngineCommands, IsCancelled, deaf
 from .engine_task import EngineTask
+from .widgets import BriefLabel
 from .wording import DOT, tip_text, tr
 
 #: In the order in which the engine tries them when no device is asked for.
 _PREFERRED = ("cuda", "directml", "openvino", "onnxruntime-cpu")
+#: Lines that it takes at most; the whole is in its tooltip, and in the log of the run.
+_LINES = 4
 _BACKENDS = {"openvino": "OpenVINO", "onnxruntime": "ONNX Runtime"}
 
 
-class EngineLine(QLabel):
+class EngineLine(BriefLabel):
     """Says what is known of the engine; asks when it is first seen, and again while it was not ready the last time."""
 
     engine_changed = pyqtSignal()
 
     def __init__(self, engine: EngineCommands, parent: Optional[QWidget] = None) -> None:
-        super().__init__(parent)
+        super().__init__(_LINES, parent)
         self.problem = ""
         """Why nothing can be run, in one sentence."""
         self._engine = engine
         self._task: Optional[EngineTask] = None
         self._asked = False
         self.setObjectName("FusionMapperEngine")
-        self.setWordWrap(True)
-        self.setTextFormat(Qt.TextFormat.PlainText)
         self.setText(tr("Engine not asked yet"))
 
     def ask(self) -> None:
@@ -57,7 +59,8 @@ class EngineLine(QLabel):
         """Show what a live session told of itself, and why it is not the one asked for."""
         self.problem = ""
         self.setText("\n".join(filter(None, [DOT.join([tr("Engine ready"), session_text(started)]), started.reason])))
-        self.setToolTip(started.device)
+        whole = "<br>".join(map(escape, filter(None, [started.device, started.reason])))
+        self.setToolTip(f"<qt>{whole}</qt>")  # only rich text is broken into lines
 
     def hear(self, event: object) -> None:
         """Show the session of a run or preview as soon as it lives."""

@@ -70,7 +70,8 @@ class BriefLabel(QLabel):
         return self._most * self.fontMetrics().lineSpacing()
 
     def _lines(self) -> list[str]:
-        layout = QTextLayout(self.text(), self.font())
+        text = self.text().replace("\n", "\u2028")  # QTextLayout's own word for the end of a line
+        layout = QTextLayout(text, self.font())
         starts = []
         layout.beginLayout()
         while len(starts) <= self._most:
@@ -81,7 +82,7 @@ class BriefLabel(QLabel):
             starts.append(line.textStart())
         layout.endLayout()
         shown = starts[: self._most]
-        lines = [self.text()[start:end].strip() for start, end in zip(shown, [*shown[1:], None])]
+        lines = [text[start:end].strip() for start, end in zip(shown, [*shown[1:], None])]
         return [self.fontMetrics().elidedText(line, Qt.TextElideMode.ElideRight, self.width()) for line in lines]
 
 
