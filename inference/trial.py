@@ -259,7 +259,7 @@ class _Trial:
         """
         with suppress(BackendError):
             attempt = self._attempt(device, precision, recipe)
-            if attempt.seconds * WORTH_REDUCING <= best.seconds:
+            if _in_a_run(attempt) * WORTH_REDUCING <= _in_a_run(best):
                 return attempt
         return None
 

@@ -17,7 +17,8 @@ from .sessions import runtime_versions
 from .user_cache import cache_folder
 from .workers import cores, worker_count
 
-_KEPT = 200
+#: Bytes of all verdicts together: a recipe of many channels takes half a megabyte.
+_ROOM = 4_000_000
 #: Counted up where a trial tries more than before: what an older one has not tried may be faster.
 _TRIAL = 4
 
@@ -61,9 +62,17 @@ class Memory:
 
     def keep(self, verdict: Verdict) -> None:
         """Remember it, and forget the oldest of many."""
-        others = {key: value for key, value in self._all().items() if key != self._key}
-        recent = dict(list(others.items())[-_KEPT:])
-        text = json.dumps({**recent, self._key: asdict(verdict)}, indent=1)
+        entries = {**self._all()}
+        entries.pop(self._key, None)
+        entries[self._key] = asdict(verdict)
+        lines: list[str] = []
+        room = _ROOM
+        for key, value in reversed(entries.items()):
+            lines.insert(0, f"{json.dumps(key)}: {json.dumps(value)}")
+            room -= len(lines[0])
+            if room < 0:
+                break
+        text = "{" + ",\n".join(lines) + "}"
         try:
             self._path.parent.mkdir(parents=True, exist_ok=True)
             write_atomically(self._path, text.encode())

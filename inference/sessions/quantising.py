@@ -24,6 +24,8 @@ from .open_vino import abilities, open_on_cpu
 PRECISION = "int8"
 #: A larger model is left as it is: with its copies it would take gigabytes, and a protobuf holds two.
 _LARGEST = 2**29
+#: Nor is one of more layers, which would take longer than a trial is to.
+_MOST = 2000
 
 
 def recipes(
@@ -39,7 +41,7 @@ def recipes(
         return
     proto = _loaded(model)
     choices = layer_choices(proto)
-    if not choices:
+    if not choices or len(choices[0]) > _MOST:
         return
     seen = _seen(proto, choices[0], feeds, compute, checkpoint)
     for layers in choices:

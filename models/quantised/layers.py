@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 
-from onnx import ModelProto, NodeProto, TensorProto
+from onnx import GraphProto, ModelProto, NodeProto, TensorProto
 
 #: The first operator set with a scale for each channel.
 OPSET = 13
@@ -60,9 +60,32 @@ def is_convolution(node: NodeProto) -> bool:
     return node.op_type == "Conv"
 
 
+def free_mark(model: ModelProto) -> str:
+    """A mark that no name in the graph contains, so that names made with it are nobody else's."""
+    mark, names = "/8", "\n".join(_names(model.graph))
+    while f"{mark}/" in names:
+        mark += "8"
+    return f"{mark}/"
+
+
+def read_by(node: NodeProto) -> Iterator[str]:
+    """The names that a node reads, those in its own graphs included."""
+    yield from node.input
+    for entry in node.attribute:
+        for graph in (entry.g, *entry.graphs):
+            for inner in graph.node:
+                yield from read_by(inner)
+
+
 def attribute(node: NodeProto, name: str, default: int = 0) -> int:
     """A whole number among the node's attributes."""
     return next((entry.i for entry in node.attribute if entry.name == name), default)
+
+
+def _names(graph: GraphProto) -> Iterator[str]:
+    yield from (value.name for value in (*graph.input, *graph.output, *graph.initializer))
+    for node in graph.node:
+        yield from (*node.output, *read_by(node))
 
 
 def _is_layer(node: NodeProto, weights: Mapping[str, TensorProto]) -> bool:

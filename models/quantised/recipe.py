@@ -12,6 +12,8 @@ from .flow import flow_into
 from .layers import chosen_layers, is_convolution
 from .rounding import LEVELS, step_sizes, zero_level
 
+#: A tensor by its name, and whether it is looked at as a whole or by channel.
+Look = tuple[str, bool]
 #: Digits of the numbers in a recipe, which a plan and a memory hold as text.
 _DIGITS = 5
 
@@ -41,13 +43,15 @@ class Recipe:
     """How what goes into all other layers is rounded, in steps of one size."""
 
     def require_sound(self) -> None:
-        """Raise ValueError where a number can be none of a recipe."""
+        """Raise ValueError where a number can be none of a recipe, in the 32 bits in which it is used."""
+        if not self.layers:
+            raise ValueError("The recipe names no layers.")
         for name, steps in (*self.steps.items(), *self.whole.items()):
-            sizes = np.asarray(steps.sizes)
+            sizes = _in_32_bits(steps.sizes)
             if not (0 <= steps.zero < LEVELS and sizes.size and (np.isfinite(sizes) & (sizes > 0)).all()):
                 raise ValueError(f"The recipe has no steps for '{name}'.")
         for name, means in self.means.items():
-            if not np.isfinite(means).all():
+            if not np.isfinite(_in_32_bits(means)).all():
                 raise ValueError(f"The recipe has no means for '{name}'.")
 
 
@@ -60,7 +64,7 @@ class Seen:
     mean: np.ndarray
 
 
-def recipe_for(model: ModelProto, layers: tuple[str, ...], seen: Mapping[str, Seen]) -> Recipe:
+def recipe_for(model: ModelProto, layers: tuple[str, ...], seen: Mapping[Look, Seen]) -> Recipe:
     """The recipe by which these layers are quantised, where `seen` tells of every watched tensor.
 
     Raises:
@@ -68,15 +72,10 @@ def recipe_for(model: ModelProto, layers: tuple[str, ...], seen: Mapping[str, Se
     """
     nodes = chosen_layers(model, layers)
     flow = flow_into(model, nodes)
-    steps = [entry for group in flow.origins for entry in _alike({name: seen[name] for name in group}).items()]
-    whole = {name: _alike({name: seen[whole_of(name)]})[name] for name in flow.whole}
+    steps = [entry for group in flow.origins for entry in _alike({name: seen[name, False] for name in group}).items()]
+    whole = {name: _alike({name: seen[name, True]})[name] for name in flow.whole}
     entrances = dict.fromkeys(node.input[0] for node in nodes if is_convolution(node))
-    return Recipe(layers, dict(steps), {name: _told(seen[name].mean) for name in entrances}, whole)
-
-
-def whole_of(name: str) -> str:
-    """What a tensor is called where it is seen, or rounded, as a whole."""
-    return f"{name}/whole"
+    return Recipe(layers, dict(steps), {name: _told(seen[name, False].mean) for name in entrances}, whole)
 
 
 def _alike(group: Mapping[str, Seen]) -> dict[str, Steps]:
@@ -85,6 +84,11 @@ def _alike(group: Mapping[str, Seen]) -> dict[str, Steps]:
     lowest, highest = min(low.min() for low, _ in ends.values()), max(high.max() for _, high in ends.values())
     zero = zero_level(float(lowest), float(highest))
     return {name: Steps(zero, _told(step_sizes(low, high, zero))) for name, (low, high) in ends.items()}
+
+
+def _in_32_bits(values: tuple[float, ...]) -> np.ndarray:
+    with np.errstate(over="ignore"):
+        return np.asarray(values).astype(np.float32)
 
 
 def _told(values: np.ndarray) -> tuple[float, ...]:

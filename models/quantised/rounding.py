@@ -28,7 +28,7 @@ def step_sizes(low: np.ndarray, high: np.ndarray, zero: int) -> np.ndarray:
     widest = own.max(initial=0.0)
     if widest == 0:
         return np.ones(own.shape, np.float32)
-    return np.sqrt(np.maximum(own, _LEAST * widest) * widest).astype(np.float32)
+    return (np.sqrt(np.maximum(own, _LEAST * widest)) * np.sqrt(widest)).astype(np.float32)
 
 
 def integer_weights(values: np.ndarray, axis: int) -> tuple[np.ndarray, np.ndarray]:

@@ -9,10 +9,8 @@ import numpy as np
 from onnx import ModelProto, NodeProto, TensorProto, helper, numpy_helper
 
 from .flow import flow_into
-from .layers import chosen_layers, is_convolution
-from .recipe import Seen, whole_of
-
-_FLAT = "one channel of one tile"
+from .layers import chosen_layers, free_mark, is_convolution
+from .recipe import Look, Seen
 
 
 def watched(model: ModelProto, layers: tuple[str, ...]) -> ModelProto:
@@ -22,16 +20,15 @@ def watched(model: ModelProto, layers: tuple[str, ...]) -> ModelProto:
     Raises:
         ValueError: a layer is not in the model.
     """
-    looks = _looks(model, layers)
-    made = type(model)()
+    mark, made = free_mark(model), type(model)()
     made.CopyFrom(model)
-    graph = made.graph
-    if set(looks) != set(looks.values()):
-        graph.initializer.append(numpy_helper.from_array(np.array([1, 1, -1]), _FLAT))
+    graph, flat = made.graph, f"{mark}flat"
     nodes: defaultdict[str, list[NodeProto]] = defaultdict(list)
-    for seen, name in looks.items():
-        nodes[name] += _look(name, seen)
-        graph.output.extend(helper.make_tensor_value_info(fact, TensorProto.FLOAT, None) for fact in _facts(seen))
+    for look in _looks(model, layers):
+        nodes[look[0]] += _nodes(look, mark, flat)
+        graph.output.extend(helper.make_tensor_value_info(fact, TensorProto.FLOAT, None) for fact in _facts(look, mark))
+    if any(node.op_type == "Reshape" for added in nodes.values() for node in added):
+        graph.initializer.append(numpy_helper.from_array(np.array([1, 1, -1]), flat))
     del graph.node[:]
     graph.node.extend(node for value in model.graph.input for node in nodes.pop(value.name, ()))
     for node in model.graph.node:
@@ -43,46 +40,49 @@ def watched(model: ModelProto, layers: tuple[str, ...]) -> ModelProto:
     return made
 
 
-def seen_by(model: ModelProto, layers: tuple[str, ...], told: Sequence[Mapping[str, np.ndarray]]) -> dict[str, Seen]:
+def seen_by(model: ModelProto, layers: tuple[str, ...], told: Sequence[Mapping[str, np.ndarray]]) -> dict[Look, Seen]:
     """What the watched model told of its tensors over several tiles.
 
     Raises:
         ValueError: a tensor holds NaN or infinity.
     """
-    found = {}
-    for seen in _looks(model, layers):
+    mark, found = free_mark(model), {}
+    for look in _looks(model, layers):
         # Tiles × channels, whatever the batch.
         mean, high, opposite = (
-            np.concatenate([answer[fact].reshape(answer[fact].shape[:2]) for answer in told]) for fact in _facts(seen)
+            np.concatenate([answer[fact].reshape(answer[fact].shape[:2]) for answer in told])
+            for fact in _facts(look, mark)
         )
-        found[seen] = Seen(-opposite.max(0), high.max(0), mean.mean(0))
-        if not np.isfinite([found[seen].low, found[seen].high, found[seen].mean]).all():
+        found[look] = Seen(-opposite.max(0), high.max(0), mean.mean(0))
+        if not np.isfinite([found[look].low, found[look].high, found[look].mean]).all():
             raise ValueError("a layer answers NaN or infinity.")
     return found
 
 
-def _looks(model: ModelProto, layers: tuple[str, ...]) -> dict[str, str]:
-    """What is seen, by the tensor in which it is."""
+def _looks(model: ModelProto, layers: tuple[str, ...]) -> list[Look]:
     nodes = chosen_layers(model, layers)
     flow = flow_into(model, nodes)
     names = [name for group in flow.origins for name in group]
     names += [node.input[0] for node in nodes if is_convolution(node)]
-    return {**{name: name for name in names}, **{whole_of(name): name for name in flow.whole}}
+    return [*((name, False) for name in dict.fromkeys(names)), *((name, True) for name in flow.whole)]
 
 
-def _facts(seen: str) -> tuple[str, str, str]:
+def _facts(look: Look, mark: str) -> tuple[str, str, str]:
     """The outputs that tell of a tensor: its mean, its greatest value, and the greatest of its opposite."""
-    return f"{seen}/mean", f"{seen}/greatest", f"{seen}/opposite/greatest"
+    name, whole = look
+    start = f"{name}{mark}{'whole ' if whole else ''}"
+    return f"{start}mean", f"{start}greatest", f"{start}opposite greatest"
 
 
-def _look(name: str, seen: str) -> list[NodeProto]:
+def _nodes(look: Look, mark: str, flat: str) -> list[NodeProto]:
     """The nodes that tell of it. There is an operator for the greatest value of a channel, and none for the least."""
-    mean, greatest, opposite = _facts(seen)
-    flat = [] if seen == name else [helper.make_node("Reshape", [name, _FLAT], [seen])]
+    mean, greatest, opposite = _facts(look, mark)
+    name, whole = look
+    seen = f"{name}{mark}flat" if whole else name
     return [
-        *flat,
+        *([helper.make_node("Reshape", [name, flat], [seen])] if whole else []),
         helper.make_node("GlobalAveragePool", [seen], [mean]),
         helper.make_node("GlobalMaxPool", [seen], [greatest]),
-        helper.make_node("Neg", [seen], [f"{seen}/opposite"]),
-        helper.make_node("GlobalMaxPool", [f"{seen}/opposite"], [opposite]),
+        helper.make_node("Neg", [seen], [f"{seen}{mark}opposite"]),
+        helper.make_node("GlobalMaxPool", [f"{seen}{mark}opposite"], [opposite]),
     ]

@@ -120,7 +120,7 @@ def test_watched_tensors_tell_of_their_channels_and_the_rest_stays():
     np.testing.assert_array_equal(told["c3"], answers(model, value)["c3"])
     model.graph.output.append(helper.make_tensor_value_info("r0", TensorProto.FLOAT, None))
     values = answers(model, value)["r0"]
-    seen = seen_by(model, ("c1", "c2"), [told])["r0"]
+    seen = seen_by(model, ("c1", "c2"), [told])["r0", False]
     np.testing.assert_array_equal(seen.low, values.min((0, 2, 3)))
     np.testing.assert_array_equal(seen.high, values.max((0, 2, 3)))
     np.testing.assert_allclose(seen.mean, values.mean((0, 2, 3)), rtol=1e-5)
@@ -141,7 +141,7 @@ def test_a_quantised_model_answers_nearly_the_same_with_weights_of_one_byte(name
     assert 0 < np.abs(lost(model, recipe, value)).max() < 0.03
     made = quantised(model, recipe)
     held = {tensor.name: tensor.data_type for tensor in made.graph.initializer}
-    assert held["c2/integers"] == TensorProto.INT8 and "w2" not in held and "b2" not in held
+    assert held["c2/8/integers"] == TensorProto.INT8 and "w2" not in held and "b2" not in held
     assert held["w0"] == held["w4"] == held["b0"] == TensorProto.FLOAT
     assert made.ByteSize() < model.ByteSize() / 2
 
@@ -156,9 +156,9 @@ def test_what_is_pooled_enlarged_and_joined_is_rounded_once_before(activation):
     # What meets in one layer has one zero, which is none of the ends where values have both signs.
     assert recipe.steps["rb"].zero == recipe.steps["rc"].zero
     assert (recipe.steps["rb"].zero == 0) == (activation == "Relu")
-    reads = {node.op_type: list(node.input) for node in quantised(model, recipe).graph.node if "/" in node.output[0]}
-    assert reads["MaxPool"] == ["rb/rounded"]
-    assert reads["Concat"] == ["rb/rounded", "up/rounded"]
+    reads = {node.op_type: list(node.input) for node in quantised(model, recipe).graph.node if "/8/" in node.output[0]}
+    assert reads["MaxPool"] == ["rb/8/rounded"]
+    assert reads["Concat"] == ["rb/8/rounded", "up/8/rounded"]
 
 
 def test_channels_of_very_different_size_are_each_rounded_by_their_own():
@@ -233,8 +233,8 @@ def test_values_beyond_the_range_end_at_its_ends():
     model = chain(3)
     value = np.abs(RNG.normal(size=(1, 3, 16, 16))).astype(np.float32) * 10
     made = quantised(model, of_one_layer(0.5))
-    made.graph.output.append(helper.make_tensor_value_info("r0/rounded", TensorProto.FLOAT, None))
-    assert answers(made, value)["r0/rounded"].max() == 255
+    made.graph.output.append(helper.make_tensor_value_info("r0/8/rounded", TensorProto.FLOAT, None))
+    assert answers(made, value)["r0/8/rounded"].max() == 255
 
 
 def test_a_channel_of_zeros_and_an_empty_range_are_no_division_by_zero():
@@ -268,7 +268,7 @@ def test_matrices_are_scaled_along_their_outputs():
     value = RNG.normal(size=(5, 6)).astype(np.float32)
     made = quantised(model, recipe_by(model, value, ("b", "c", "d")))
     onnx.checker.check_model(made, full_check=True)
-    scale = next(numpy_helper.to_array(tensor) for tensor in made.graph.initializer if tensor.name == "b/scale")
+    scale = next(numpy_helper.to_array(tensor) for tensor in made.graph.initializer if tensor.name == "b/8/scale")
     assert scale.shape == (6,) and (np.diff(scale) > 0).all()
     whole, rounded = answers(model, value)["output"], answers(made, value)["output"]
     np.testing.assert_allclose(rounded, whole, rtol=0.2, atol=0.05 * np.abs(whole).max())
@@ -286,6 +286,11 @@ GOOD = of_one_layer(1.0)
         (replace(GOOD, steps={"r0": Steps(0, (0.0,) * 8)}), "no steps for 'r0'"),
         (replace(GOOD, steps={"r0": Steps(256, (1.0,) * 8)}), "no steps for 'r0'"),
         (replace(GOOD, steps={"r0": Steps(0, ())}), "no steps for 'r0'"),
+        (replace(GOOD, layers=()), "no layers"),
+        (replace(GOOD, steps={"r0": Steps(0, (1e308,) * 8)}), "no steps for 'r0'"),
+        (replace(GOOD, steps={"r0": Steps(0, (1e-320,) * 8)}), "no steps for 'r0'"),
+        (replace(GOOD, means={"r0": (1e308,) * 8}), "no means for 'r0'"),
+        (replace(GOOD, means={"r0": (3e38,) * 8}, steps={"r0": Steps(0, (1e-9,) * 8)}), "no weights of 'c1'"),
         (replace(GOOD, steps={"r0": Steps(0, (1.0,) * 7)}), "not as many channels as 'r0'"),
         (replace(GOOD, means={}), "not as many channels as 'r0'"),
         (replace(GOOD, means={"r0": (float("nan"),) * 8}), "no means for 'r0'"),
@@ -302,3 +307,34 @@ def test_equal_recipes_make_equal_models_and_leave_the_model_alone():
     recipe = recipe_by(model, RNG.normal(size=(1, 3, 16, 16)).astype(np.float32), ("c1", "c2"))
     assert quantised(model, recipe).SerializeToString() == quantised(model, recipe).SerializeToString()
     assert model.SerializeToString() == before
+
+
+def test_names_that_somebody_else_has_are_not_taken():
+    """A batch normalisation whose constants are called as this package would call its own."""
+    node = helper.make_node
+    ones = {name: numpy_helper.from_array(np.linspace(0.5, 1.5, 8, dtype="f4"), name) for name in ("s", "t", "m", "v")}
+    named = {"s": "b/8/scale", "t": "b/8/bias", "m": "ra/8/mean", "v": "ra/8/rounded"}
+    for name, tensor in ones.items():
+        tensor.name = named[name]
+    weights = [*random_weights(wa=(8, 3, 3, 3), wb=(8, 8, 3, 3), wc=(4, 8, 1, 1)), *ones.values()]
+    nodes = [
+        node("Conv", ["input", "wa"], ["a"], pads=[1] * 4),
+        node("Relu", ["a"], ["ra"]),
+        node("Conv", ["ra", "wb"], ["b"], pads=[1] * 4),
+        node("BatchNormalization", ["b", *named.values()], ["n"]),
+        node("Conv", ["n", "wc"], ["output"]),
+    ]
+    model = model_of(nodes, weights, [1, 3, 16, 16], "output", [1, 4, 16, 16])
+    value = RNG.normal(size=(1, 3, 16, 16)).astype(np.float32)
+    assert np.abs(lost(model, recipe_by(model, value, ("b",)), value)).max() < 0.02
+
+
+def test_a_constant_among_the_inputs_is_rounded_once():
+    model = unet()
+    constant = numpy_helper.from_array(np.ones((1, 8, 32, 32), np.float32), "constant")
+    model.graph.initializer.append(constant)
+    model.graph.input.append(helper.make_tensor_value_info("constant", TensorProto.FLOAT, constant.dims))
+    model.graph.node[8].input[1] = "constant"
+    del model.graph.node[7]
+    value = RNG.normal(size=(1, 3, 32, 32)).astype(np.float32)
+    assert np.abs(lost(model, recipe_by(model, value, ("b", "d")), value)).max() < 0.03

@@ -43,3 +43,9 @@ def test_a_channel_has_steps_between_its_own_and_its_tensor_s():
     sizes = step_sizes(np.zeros(3), np.array([4.0, 1.0, 0.0]), 0) * LEVELS
     np.testing.assert_allclose(sizes, [4, 2, 0.04], rtol=1e-5)
     assert step_sizes(np.zeros(2), np.zeros(2), 0).tolist() == [1, 1]
+
+
+@pytest.mark.parametrize("size", [1e-30, 1e30])
+def test_very_small_and_very_large_values_have_steps_too(size):
+    sizes = step_sizes(np.zeros(2, np.float32), np.float32([1, 0.25]) * np.float32(size), 0)
+    np.testing.assert_allclose(sizes * (LEVELS / size), [1, 0.5], rtol=1e-5)
