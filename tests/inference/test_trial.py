@@ -131,6 +131,17 @@ def test_a_damaged_memory_is_no_fault(job, cache, tmp_path, content):
     assert started(job, tmp_path).reason.startswith("Chosen by a trial")
 
 
+def test_the_memory_forgets_the_oldest_verdicts_where_they_take_too_much_room(job, cache, tmp_path):
+    cache.parent.mkdir(parents=True)
+    cache.write_text(json.dumps({str(number): "x" * 1_000_000 for number in range(9)}))
+    first = started(job, tmp_path)
+    kept = json.loads(cache.read_text())
+    assert cache.stat().st_size < 5_100_000
+    assert list(kept)[:-1] == ["5", "6", "7", "8"]
+    job["outputs"]["folder"] += "2"
+    assert started(job, tmp_path) == first, "the last verdict is remembered"
+
+
 @pytest.fixture
 def int8(cache: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Whatever it takes here, and however many classes it keeps, the quantised model is good enough."""
