@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 from dataclasses import asdict, dataclass
+from itertools import accumulate
 from pathlib import Path
 from typing import Any
 
@@ -62,17 +63,12 @@ class Memory:
 
     def keep(self, verdict: Verdict) -> None:
         """Remember it, and forget the oldest of many."""
-        entries = {**self._all()}
-        entries.pop(self._key, None)
-        entries[self._key] = asdict(verdict)
-        lines: list[str] = []
-        room = _ROOM
-        for key, value in reversed(entries.items()):
-            lines.insert(0, f"{json.dumps(key)}: {json.dumps(value)}")
-            room -= len(lines[0])
-            if room < 0:
-                break
-        text = "{" + ",\n".join(lines) + "}"
+        others = {key: value for key, value in self._all().items() if key != self._key}
+        newest_first = [(self._key, asdict(verdict)), *reversed(others.items())]
+        lines = [f"{json.dumps(key)}: {json.dumps(value)}" for key, value in newest_first]
+        newer = accumulate(map(len, lines), initial=0)
+        kept = [line for line, before in zip(lines, newer, strict=False) if before <= _ROOM]
+        text = "{" + ",\n".join(reversed(kept)) + "}"
         try:
             self._path.parent.mkdir(parents=True, exist_ok=True)
             write_atomically(self._path, text.encode())

@@ -7,7 +7,7 @@ from typing import Literal
 import onnx
 from onnx import numpy_helper
 
-from .graph import Graph, skeleton
+from .graph import Graph, number_of, skeleton
 
 #: Operators that move or cast values without changing them: what stands before them decides.
 _PASSIVE = frozenset({"Cast", "Flatten", "Gather", "Identity", "Reshape", "Slice", "Split", "Squeeze", "Transpose",
@@ -56,7 +56,7 @@ def channels_of(graph: Graph, name: str) -> int | None:
     same = {name}
     for node in model.graph.node:
         if node.op_type == "Conv" and node.input[0] in same and len(shapes.get(node.input[1], ())) > 1:
-            return int(shapes[node.input[1]][1]) * _number(node, "group", 1)
+            return int(shapes[node.input[1]][1]) * number_of(node, "group", 1)
         if node.op_type in _POINTWISE and same.intersection(node.input):
             same.update(node.output)
     return None
@@ -77,11 +77,7 @@ def _step(node: onnx.NodeProto) -> int:
     for attribute in node.attribute:
         if attribute.name == "strides" and attribute.ints:
             return max(1, attribute.ints[-1])
-    return max(1, _number(node, "blocksize", 1))
-
-
-def _number(node: onnx.NodeProto, name: str, default: int) -> int:
-    return next((attribute.i for attribute in node.attribute if attribute.name == name), default)
+    return max(1, number_of(node, "blocksize", 1))
 
 
 def _constants(model: onnx.ModelProto) -> dict[str, list[float]]:

@@ -162,6 +162,11 @@ def proto_nodes(graph: onnx.GraphProto) -> Iterator[onnx.NodeProto]:
                     waiting.append(attribute.g)
 
 
+def number_of(node: onnx.NodeProto, name: str, default: int) -> int:
+    """A whole number among a node's attributes."""
+    return next((attribute.i for attribute in node.attribute if attribute.name == name), default)
+
+
 @lru_cache(maxsize=1)
 def _skeleton(path: Path, _changed: int, _size: int) -> onnx.ModelProto:
     model = load_proto(path)

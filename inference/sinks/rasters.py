@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from contextlib import closing
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
 from shutil import rmtree
 
@@ -123,7 +124,9 @@ def _write_draft(
     with closing(pyramid), rasterio.open(draft, "w", **profile) as file:
         _describe(file, spec, tags)
         shown = ((window, _by_band(values)) for window, values in blocks if not _is_blank(values, spec))
-        for window, bands, levels in _with_levels(shown, pyramid) if by_majority else ((*block, ()) for block in shown):
+        # A class raster's overviews are worked out while other blocks are written; of others there are none.
+        halved = partial(_with_levels, pyramid)
+        for window, bands, levels in worked_ahead(halved, shown, cores()) if by_majority else map(halved, shown):
             file.write(bands, window=FileWindow(window.col, window.row, window.width, window.height))
             pyramid.add(window, levels)
     check_whole(draft)
@@ -134,11 +137,9 @@ def _is_blank(values: np.ndarray, spec: RasterSpec) -> bool:
     return is_spread(values) and bool((values[..., 0, 0] == spec.nodata).all())
 
 
-def _with_levels(
-    blocks: Iterable[tuple[Window, np.ndarray]], pyramid: Pyramid
-) -> Iterator[tuple[Window, np.ndarray, list[np.ndarray]]]:
-    """Blocks of one band with its overviews, which are worked out while others are written."""
-    return worked_ahead(lambda block: (*block, pyramid.levels(block[1][0])), blocks, cores())
+def _with_levels(pyramid: Pyramid, block: tuple[Window, np.ndarray]) -> tuple[Window, np.ndarray, list[np.ndarray]]:
+    window, bands = block
+    return window, bands, pyramid.levels(bands[0])
 
 
 def _by_band(values: np.ndarray) -> np.ndarray:

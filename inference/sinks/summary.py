@@ -150,7 +150,7 @@ def _bands(areas: np.ndarray) -> np.ndarray:
 def _counts(where: np.ndarray, bands: np.ndarray, starts: np.ndarray) -> np.ndarray:
     """Pixels (h×w bool) in each run of rows and of columns, in which all have one area: bands×runs uint32."""
     rows = where.view(np.uint8)
-    if len(bands) <= len(rows) // _WORTH:
+    if len(bands) <= len(rows):
         # Bytes of several rows are added ten times as fast as those along one.
         rows = np.stack([rows[top:end].sum(axis=0, dtype=np.uint8) for top, end in pairwise(bands)])
     return np.add.reduceat(rows, starts, axis=1, dtype=np.uint32)

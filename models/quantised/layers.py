@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 
-from onnx import GraphProto, ModelProto, NodeProto, TensorProto
+from onnx import ModelProto, NodeProto, TensorProto
+
+from ..graph import number_of, proto_nodes
 
 #: The first operator set with a scale for each channel.
 OPSET = 13
@@ -62,30 +64,13 @@ def is_convolution(node: NodeProto) -> bool:
 
 def free_mark(model: ModelProto) -> str:
     """A mark that no name in the graph contains, so that names made with it are nobody else's."""
-    mark, names = "/8", "\n".join(_names(model.graph))
-    while f"{mark}/" in names:
+    names = [value.name for value in (*model.graph.input, *model.graph.output, *model.graph.initializer)]
+    for node in proto_nodes(model.graph):
+        names += (*node.input, *node.output)
+    mark, text = "/8", "\n".join(names)
+    while f"{mark}/" in text:
         mark += "8"
     return f"{mark}/"
-
-
-def read_by(node: NodeProto) -> Iterator[str]:
-    """The names that a node reads, those in its own graphs included."""
-    yield from node.input
-    for entry in node.attribute:
-        for graph in (entry.g, *entry.graphs):
-            for inner in graph.node:
-                yield from read_by(inner)
-
-
-def attribute(node: NodeProto, name: str, default: int = 0) -> int:
-    """A whole number among the node's attributes."""
-    return next((entry.i for entry in node.attribute if entry.name == name), default)
-
-
-def _names(graph: GraphProto) -> Iterator[str]:
-    yield from (value.name for value in (*graph.input, *graph.output, *graph.initializer))
-    for node in graph.node:
-        yield from (*node.output, *read_by(node))
 
 
 def _is_layer(node: NodeProto, weights: Mapping[str, TensorProto]) -> bool:
@@ -98,7 +83,7 @@ def _is_layer(node: NodeProto, weights: Mapping[str, TensorProto]) -> bool:
         return False
     if is_convolution(node):
         return len(weight.dims) > 2 and not set(node.input[2:]) - set(weights)
-    return len(weight.dims) == 2 and not attribute(node, "transA")
+    return len(weight.dims) == 2 and not number_of(node, "transA", 0)
 
 
 def _depths(model: ModelProto, layers: list[NodeProto]) -> tuple[dict[str, int], dict[str, int]]:

@@ -7,8 +7,9 @@ from typing import TypeVar
 import numpy as np
 from onnx import GraphProto, ModelProto, NodeProto, helper, numpy_helper
 
+from ..graph import number_of, proto_nodes
 from .flow import Flow, flow_into, handed_on
-from .layers import attribute, chosen_layers, free_mark, is_convolution, read_by
+from .layers import chosen_layers, free_mark, is_convolution
 from .recipe import Recipe, Steps
 from .rounding import integer_weights
 
@@ -110,7 +111,7 @@ class _Rewriting:
         entrance, layer = node.input[0], node.output[0]
         values = numpy_helper.to_array(self._weights[node.input[1]])
         if not is_convolution(node):
-            axis = 0 if attribute(node, "transB") else 1
+            axis = 0 if number_of(node, "transB", 0) else 1
             node.input[0] = self._rounded(entrance, _WHOLE)
             node.input[1] = self._integers(layer, *integer_weights(values, axis), axis)
             return
@@ -161,7 +162,7 @@ def _by_weight(channels: np.ndarray, values: np.ndarray, node: NodeProto) -> np.
     """Of each weight of a convolution (O×C/groups×…) what belongs to the channel that it meets (C); None where there
     are not as many channels.
     """
-    groups = attribute(node, "group", 1)
+    groups = number_of(node, "group", 1)
     if channels.size != groups * values.shape[1] or len(values) % groups:
         return None
     met = np.repeat(channels.reshape(groups, -1), len(values) // groups, axis=0)
@@ -170,7 +171,7 @@ def _by_weight(channels: np.ndarray, values: np.ndarray, node: NodeProto) -> np.
 
 def _drop_unread(graph: GraphProto, names: set[str]) -> None:
     """Weights that only quantised layers read are of no more use."""
-    read = {name for node in graph.node for name in read_by(node)} | {value.name for value in graph.output}
+    read = {name for node in proto_nodes(graph) for name in node.input} | {value.name for value in graph.output}
     kept = [tensor for tensor in graph.initializer if tensor.name in read or tensor.name not in names]
     del graph.initializer[:]
     graph.initializer.extend(kept)

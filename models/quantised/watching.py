@@ -30,7 +30,6 @@ def watched(model: ModelProto, layers: tuple[str, ...]) -> ModelProto:
     if any(node.op_type == "Reshape" for added in nodes.values() for node in added):
         graph.initializer.append(numpy_helper.from_array(np.array([1, 1, -1]), flat))
     del graph.node[:]
-    graph.node.extend(node for value in model.graph.input for node in nodes.pop(value.name, ()))
     for node in model.graph.node:
         graph.node.append(node)
         # Looked at where it is made, a tensor need not be kept until the end.
