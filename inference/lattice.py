@@ -28,6 +28,10 @@ _SMALLEST, _LARGEST = 256, 1024
 _EACH = 8192
 #: Times the least cost that is as good: a smaller tile takes less memory.
 _AS_GOOD = 1.025
+#: Side of squares in which files are stored, warped and burned, or a part of it. Blocks of tiles without a margin can
+#: lie on them; where they do not, the run takes so many times as long. Measured with a light network on 203 Mpixel of
+#: imagery, OpenStreetMap and slope: 1.14 times with tiles of 472 by tiles of 512.
+_SQUARE, _ASTRIDE = 256, 1.05
 #: Sides that are compared, at most; between neighbours of so many there is little to choose.
 _TRIED = 96
 #: Bytes that a network's activations come to for each pixel of a tile. Measured of the starter models: 600.
@@ -154,8 +158,9 @@ def _tile_size(
     else:
         most = max(_down(min(_LARGEST, _affordable(compute, compute.memory)), unit), least)
 
-    def computed(size: int) -> int:
-        return squares(_down(size - lead - edge, unit)) * (size**2 + _EACH)
+    def computed(size: int) -> float:
+        astride = _ASTRIDE if lead == 0 and size % _SQUARE else 1
+        return squares(_down(size - lead - edge, unit)) * (size**2 + _EACH) * astride
 
     first = max(least, _SMALLEST // unit * unit, unit)
     apart = max((most - first) // _TRIED // unit * unit, unit)

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections import OrderedDict
 
 import numpy as np
+import rasterio
 import shapely
 
 from ...models.card import OsmRecipe, Slot
@@ -15,13 +16,15 @@ from ..patch import Patch
 from . import Context, Facts
 from .osm_burn import burn, metres_around, pixels_around
 from .osm_layers import Matches, OsmLayers, Survey
+from .vector_near import seen_from
 from .vector_place import Bounds
 
-#: Side in pixels of the chunks that are burned; they lie on one lattice from the grid's origin, so that what a pixel
-#: gets never depends on the window through which it is seen.
-CHUNK = 512
+#: Sides in pixels of the chunks that are burned: the first whose chunks take no more than so many bytes, else the last.
+#: They lie on one lattice from the grid's origin, so that what a pixel gets never depends on the window through which
+#: it is seen.
+_CHUNKS, _CHUNK_BYTES = (1024, 512), 8 * 2**20
 #: Bytes of finished chunks that are kept for windows that overlap or follow.
-CACHE = 96 * 2**20
+_CACHE = 96 * 2**20
 #: GDAL's line drawing may leave the true line by a pixel.
 _SLACK = 2
 #: Sides in pixels, multiples of the chunks', of the squares for which features are read; the first in which no layer
@@ -54,6 +57,9 @@ class OsmRasters:
         self._metres = max(metres_around(recipe) for recipe in recipes)
         self._kind = np.dtype(np.float32 if any(recipe.soften > 1 for recipe in recipes) else np.uint8)
         self._pixels = max(pixels_around(recipe) for recipe in recipes)
+        pixel = self._kind.itemsize * len(recipes)
+        self._side = next((side for side in _CHUNKS if pixel * side * side <= _CHUNK_BYTES), _CHUNKS[-1])
+        self._most = max(_CACHE // (pixel * self._side**2), 2)
         self._chunks: OrderedDict[tuple[int, int], np.ndarray] = OrderedDict()
         self._sheets: OrderedDict[Window, tuple[Matches, np.ndarray] | None] = OrderedDict()
         self._survey: Survey | None = None
@@ -61,13 +67,14 @@ class OsmRasters:
     def read(self, window: Window) -> np.ndarray:
         """Channels × height × width, 0 to 1: float32, or uint8 where no recipe softens."""
         data = np.zeros((len(self._recipes), window.height, window.width), self._kind)
-        for row in range(window.row // CHUNK, -(-(window.row + window.height) // CHUNK)):
-            columns = range(window.col // CHUNK, -(-(window.col + window.width) // CHUNK))
+        side = self._side
+        for row in range(window.row // side, -(-(window.row + window.height) // side)):
+            columns = range(window.col // side, -(-(window.col + window.width) // side))
             missing = [column for column in columns if (row, column) not in self._chunks]
             fresh = dict(zip(missing, self._burned(row, missing), strict=True)) if missing else {}
             for column in columns:
                 chunk = fresh[column] if column in fresh else self._chunks[row, column]
-                self._paste(data, window, chunk, Window(row * CHUNK, column * CHUNK, CHUNK, CHUNK))
+                self._paste(data, window, chunk, Window(row * side, column * side, side, side))
             for column in columns:
                 self._keep((row, column), fresh.get(column))
         return data
@@ -92,8 +99,11 @@ class OsmRasters:
 
     def _burned(self, row: int, columns: list[int]) -> list[np.ndarray]:
         """Fresh chunks of one row."""
-        windows = [Window(row * CHUNK, column * CHUNK, CHUNK, CHUNK) for column in columns]
-        return [self._burn(*self._features(window), window) for window in windows]
+        side = self._side
+        windows = [Window(row * side, column * side, side, side) for column in columns]
+        # Without it rasterio sets up one for each call.
+        with rasterio.Env.from_defaults():
+            return [self._burn(*self._features(window), window) for window in windows]
 
     def _features(self, chunk: Window) -> tuple[Matches, np.ndarray]:
         """Features that can touch a chunk, with their bounds: those of the sheet that it lies on, or its own where the
@@ -118,27 +128,35 @@ class OsmRasters:
         return self._sheets[sheet]
 
     def _burn(self, found: Matches, bounds: np.ndarray, window: Window) -> np.ndarray:
-        box = self._reach(window)
+        metres = self._metres_at(window)
+        box = self._reach(window, metres)
         here = (bounds[:, 0] <= box[2]) & (bounds[:, 2] >= box[0]) & (bounds[:, 1] <= box[3]) & (bounds[:, 3] >= box[1])
-        shapes, rules = found.shapes[here], found.rules[:, here]
-        metres = self._metres_at(window) if self._metres else (1.0, 1.0)
-        burned = np.empty((len(self._recipes), window.height, window.width), self._kind)
+        shapes, rules = seen_from(box, found.shapes[here], bounds[here]), found.rules[:, here]
+        if not (left := shapely.is_geometry(shapes)).all():
+            shapes, rules = shapes[left], rules[:, left]
+        burned = np.zeros((len(self._recipes), window.height, window.width), self._kind)
         for channel, recipe, row in zip(burned, self._recipes, rules, strict=True):
-            channel[...] = burn(recipe, shapes, row, self.grid, window, metres)
+            if (row >= 0).any():
+                channel[...] = burn(recipe, shapes, row, self.grid, window, metres)
         return burned
 
-    def _reach(self, window: Window) -> Bounds:
-        """The box in the grid's CRS from which features can touch a window."""
+    def _reach(self, window: Window, metres: tuple[float, float] | None = None) -> Bounds:
+        """The box in the grid's CRS from which features can touch a window; `metres` as `_metres_at` answers."""
         west, south, east, north = self.grid.window_bounds(window.grown(self._pixels + _SLACK))
         if self._metres:
-            mx, my = self._metres_at(window)
+            mx, my = metres or self._metres_at(window)
             # Ground distances vary over a window; a tenth more is ample for what one chunk or one grid spans.
             dx, dy = 1.1 * self._metres / mx, 1.1 * self._metres / my
             return west - dx, south - dy, east + dx, north + dy
         return west, south, east, north
 
     def _metres_at(self, window: Window) -> tuple[float, float]:
-        """Ground metres along a CRS unit at a window's middle, or at the grid's where the window has left its CRS."""
+        """Ground metres along a CRS unit at a window's middle, or at the grid's where the window has left its CRS.
+
+        1 where no shape reaches beyond its feature.
+        """
+        if not self._metres:
+            return 1.0, 1.0
         row = min(max(window.row + window.height / 2, 0), self.grid.height)
         col = min(max(window.col + window.width / 2, 0), self.grid.width)
         try:
@@ -151,8 +169,7 @@ class OsmRasters:
             self._chunks[key] = chunk
         if key in self._chunks:
             self._chunks.move_to_end(key)
-        most = max(CACHE // (self._kind.itemsize * CHUNK * CHUNK * len(self._recipes)), 2)
-        while len(self._chunks) > most:
+        while len(self._chunks) > self._most:
             self._chunks.popitem(last=False)
 
     @staticmethod

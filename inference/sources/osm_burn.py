@@ -8,7 +8,6 @@ import numpy as np
 import rasterio.features
 import shapely
 from affine import Affine
-from scipy import ndimage
 
 from ...models.card import OsmRecipe, TagRule
 from ..grid import Grid, Window
@@ -17,6 +16,9 @@ from ..grid import Grid, Window
 _KINDS = np.array(["point", "line", "line", "polygon", "point", "line", "polygon", ""])
 #: Segments of a quarter circle in buffers.
 _QUARTER = 8
+#: What a pixel measures where shapes are burned: a power of two, which loses no digit, and not one, of which rasterio
+#: warns each time.
+_UNITS = 2.0
 #: Pixels from a chunk beyond which shapes are cut off.
 _FAR = 2.0**22
 #: Half widths below so many pixels leave holes in a line that is filled by pixel centres.
@@ -64,7 +66,7 @@ def burn(
             outlines += _drawn(rule, chosen, metres, math.sqrt(abs(grid.transform.determinant)))
     burned = _rasterise(outlines, grid, wide, recipe.all_touched)
     if recipe.dilate > 1:
-        burned = ndimage.maximum_filter(burned, recipe.dilate, mode="constant")
+        burned = _dilated(burned, recipe.dilate)
     if recipe.soften > 1:
         return _box_mean(burned, recipe.soften)[window.within(wide)]
     return burned[window.within(wide)]
@@ -123,12 +125,12 @@ def _rasterise(outlines: list[np.ndarray], grid: Grid, window: Window, all_touch
         return burned
     # The offset is taken off in pixels, as GDAL does for its own chunks, so that every chunk sees the same numbers.
     offset = np.array([window.col, window.row], float)
-    local = shapely.transform(np.concatenate(outlines), lambda points: to_pixels(grid, points) - offset)
+    local = shapely.transform(np.concatenate(outlines), lambda points: (to_pixels(grid, points) - offset) * _UNITS)
     local = _within_reach(local)
     if not len(local):
         return burned
     return rasterio.features.rasterize(
-        _mappings(local), out=burned, transform=Affine.identity(), all_touched=all_touched, default_value=1
+        _mappings(local), out=burned, transform=Affine.scale(_UNITS), all_touched=all_touched, default_value=1
     )
 
 
@@ -160,14 +162,24 @@ def _within_reach(local: np.ndarray) -> np.ndarray:
     return np.concatenate([local[~far], near[~shapely.is_empty(near)]])
 
 
+def _dilated(burned: np.ndarray, side: int) -> np.ndarray:
+    """Highest of a square of pixels around each."""
+    highest = np.pad(burned, (side // 2, side - side // 2 - 1))
+    for _ in range(2):
+        reach = 1
+        while reach < side:
+            step = min(reach, side - reach)
+            highest = np.maximum(highest[:-step], highest[step:])
+            reach += step
+        highest = highest.T
+    return highest
+
+
 def _box_mean(burned: np.ndarray, side: int) -> np.ndarray:
     """Mean of a square of pixels around each, from whole sums, so that it never depends on where the window begins."""
-    sums = burned.astype(np.int64)
-    for axis in (0, 1):
-        pad = [(0, 0), (0, 0)]
-        pad[axis] = (side // 2 + 1, side // 2)
-        running = np.cumsum(np.pad(sums, pad), axis=axis)
-        after = np.take(running, range(side, running.shape[axis]), axis=axis)
-        before = np.take(running, range(running.shape[axis] - side), axis=axis)
-        sums = after - before
+    sums = np.pad(burned.astype(np.uint32), (side // 2 + 1, side - side // 2 - 1))
+    for _ in range(2):
+        # A running sum may wrap round; the difference of two does not.
+        running = np.cumsum(sums, axis=0, dtype=np.uint32)
+        sums = (running[side:] - running[:-side]).T
     return (sums / (side * side)).astype(np.float32)
