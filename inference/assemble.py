@@ -17,7 +17,7 @@ from .record import Figures
 from .recording import figures_of
 from .sinks.mosaic import Mosaic
 from .sinks.rasters import RasterSpec, missing_spec, raster_spec, stack_spec, write_cog
-from .sinks.summary import summarise, write_summary
+from .sinks.summary import SummaryPart, summarise, write_summary
 from .sinks.values import FLOAT_NODATA
 from .voice import Voice
 
@@ -125,8 +125,10 @@ class Assembler:
     def _report(self, number: int, output: Output) -> dict[str, Any]:
         """A head's figures, counted once."""
         if number not in self._reports:
-            values = "regression" if output.task == "pixel-regression" else "classes"
-            self._reports[number] = summarise(self._prepared.grid, output, self._blocks(f"{number}.{values}"))
+            blocks = range(self._prepared.layout.count)
+            parts = (self._store.array(index, f"{number}.figures") for index in blocks)
+            counted = (SummaryPart.of_array(part, output.range) for part in parts)
+            self._reports[number] = summarise(self._prepared.grid, output, counted)
         return self._reports[number]
 
     def _mosaic(self, number: int) -> Mosaic:

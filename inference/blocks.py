@@ -17,6 +17,7 @@ from .merge import Merger, make_merger
 from .prepare import Prepared, encoded_of
 from .sessions import Session
 from .sinks.encode import Encoder
+from .sinks.summary import counted_of, summary_part
 from .sources import Source
 from .tally import tally
 from .uniform import spread
@@ -28,7 +29,9 @@ _NO_MAP = np.uint8(255)
 
 @dataclass(frozen=True)
 class BlockResult:
-    """What a block file holds: product arrays of each head (``0.classes``), and the stack and missing arrays."""
+    """What a block file holds: product arrays and figures of each head (``0.classes``), and the stack and missing
+    arrays.
+    """
 
     arrays: dict[str, np.ndarray]
     not_finite: int
@@ -80,7 +83,9 @@ def compute_block(
             continue
         _merge(prepared, group, answers, mergers)
         done += len(group)
-    return BlockResult(arrays, _finish(mergers, arrays), counts)
+    faulty = _finish(mergers, arrays)
+    _count(prepared, window, arrays)
+    return BlockResult(arrays, faulty, counts)
 
 
 def _outside(prepared: Prepared, window: Window) -> BlockResult:
@@ -97,6 +102,7 @@ def _outside(prepared: Prepared, window: Window) -> BlockResult:
         _finish(_mergers(prepared, Window(0, 0, 1, 1), nothing), arrays)
     # What is not made of pixels stays as it is.
     shown = {name: spread(array, window) if array.ndim > 1 else array for name, array in arrays.items()}
+    _count(prepared, window, shown)
     return BlockResult(shown, 0, tally(nothing, missing))
 
 
@@ -122,6 +128,15 @@ def _finish(mergers: list[Merger], arrays: dict[str, np.ndarray]) -> int:
         arrays[f"{number}.contrast"] = merger.contrast
         arrays.update({f"{number}.{name}": array for name, array in made.items()})
     return not_finite
+
+
+def _count(prepared: Prepared, window: Window, arrays: dict[str, np.ndarray]) -> None:
+    """Add each head's figures on the block, while its pixels are at hand, as ``0.figures`` (`SummaryPart`)."""
+    for number, output in enumerate(prepared.card.outputs if prepared.runs_model else ()):
+        values = arrays.get(f"{number}.{counted_of(output)}")
+        if values is not None:
+            part = summary_part(prepared.grid, prepared.areas, output, window, values)
+            arrays[f"{number}.figures"] = part.to_array()
 
 
 def tile_feed(

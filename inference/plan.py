@@ -24,7 +24,7 @@ from .prepare import Prepared
 from .sessions import SessionInfo
 from .version import ENGINE_VERSION
 
-SCHEMA = 1
+SCHEMA = 2
 PLAN = "plan.json"
 BLOCKS = "blocks"
 #: A file among the blocks that tells other runs that one is at work.

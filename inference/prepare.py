@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -19,6 +20,7 @@ from .kept import Kept
 from .lattice import BlockLayout, Lattice, make_blocks, make_lattice
 from .occupancy import Occupancy, occupancy
 from .rungrid import build_grid
+from .sinks.areas import EllipsoidAreas
 from .sinks.encode import products_of
 from .sources import Context, Source, open_source
 from .sources.raster_grid import native_grid
@@ -68,6 +70,11 @@ class Prepared:
         if spec is None and slot.role == "location":
             spec = SourceSpec()
         return open_source(slot, spec, self.grid, context) if spec else None
+
+    @cached_property
+    def areas(self) -> EllipsoidAreas:
+        """Measures on the run grid."""
+        return EllipsoidAreas(self.grid)
 
     @property
     def runs_model(self) -> bool:

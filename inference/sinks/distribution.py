@@ -45,6 +45,18 @@ class Distribution:
             self.range,
         )
 
+    def to_array(self) -> np.ndarray:
+        """As float64, which holds the whole numbers of a part exactly; see `of_array`."""
+        moments = self.count, self.mean, self.squares, self.lowest, self.highest
+        return np.array([*moments, *self.bins.keys(), *self.bins.values()])
+
+    @staticmethod
+    def of_array(array: np.ndarray, span: tuple[float, float] | None) -> Distribution:
+        """What `to_array` answered of values in that `range`."""
+        count, *moments = array[:5].tolist()
+        keys, counts = array[5:].reshape(2, -1).astype(np.int64).tolist()
+        return Distribution(int(count), *moments, Counter(dict(zip(keys, counts, strict=True))), span)
+
     def figures(self) -> dict[str, Any]:
         """Mean, std, min, max and quantiles, to seven significant digits; None where there are no values."""
         names = ("mean", "std", "min", "max", *(f"p{q}" for q in QUANTILES))

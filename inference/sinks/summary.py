@@ -18,10 +18,8 @@ from typing import Any
 import numpy as np
 
 from ...models.card import Output
-from ..ahead import worked_ahead
 from ..grid import Grid, Window
 from ..uniform import is_spread
-from ..workers import cores
 from .areas import EllipsoidAreas
 from .distribution import Distribution, distribution_of
 from .staging import staged
@@ -50,6 +48,25 @@ class SummaryPart:
     def __add__(self, other: SummaryPart) -> SummaryPart:
         return SummaryPart(self.pixels + other.pixels, self.area + other.area, self.values + other.values)
 
+    def to_array(self) -> np.ndarray:
+        """As float64, which holds the whole numbers of a block exactly; see `of_array`."""
+        counts = [(position, self.pixels[position], self.area[position]) for position in sorted(self.pixels)]
+        return np.concatenate([[len(counts)], np.ravel(counts), self.values.to_array()])
+
+    @staticmethod
+    def of_array(array: np.ndarray, span: tuple[float, float] | None) -> SummaryPart:
+        """What `to_array` answered for a head whose values lie in `span`, where that is known."""
+        end = 1 + 3 * int(array[0])
+        counts = array[1:end].reshape(-1, 3).astype(np.int64).tolist()
+        pixels = Counter({position: count for position, count, _ in counts})
+        area = Counter({position: size for position, _, size in counts})
+        return SummaryPart(pixels, area, Distribution.of_array(array[end:], span))
+
+
+def counted_of(output: Output) -> str:
+    """The array of a head that its figures are counted in."""
+    return "regression" if output.task == "pixel-regression" else "classes"
+
 
 def summary_part(grid: Grid, areas: EllipsoidAreas, output: Output, window: Window, values: np.ndarray) -> SummaryPart:
     """Count one block of ``classes`` (or of ``regression``), h×w, that lies at `window`."""
@@ -70,37 +87,14 @@ def summary_part(grid: Grid, areas: EllipsoidAreas, output: Output, window: Wind
     return SummaryPart(pixels, area, distribution_of(valid, output.range))
 
 
-def summarise(grid: Grid, output: Output, blocks: Iterable[tuple[Window, np.ndarray]]) -> dict[str, Any]:
-    """A head's figures as JSON values (`summary_report`), counted block by block.
+def summarise(grid: Grid, output: Output, parts: Iterable[SummaryPart]) -> dict[str, Any]:
+    """A head's figures as JSON values, from its blocks' (`summary_part`), in block order; nodata stands apart.
 
     Areas are on the ellipsoid (`EllipsoidAreas`); shares are of the area that is not nodata. Regression: mean and
     standard deviation are over pixels; quantiles are right to 1/4096 of the card's range, or to 0.1 % of the value
     where the card has none.
-
-    Args:
-        grid: the run grid.
-        output: the head's card.
-        blocks: the blocks of ``classes``, or of ``regression``, in block order.
     """
-    areas = EllipsoidAreas(grid)
-    parts = worked_ahead(lambda block: summary_part(grid, areas, output, *block), blocks, cores())
-    return summary_report(grid, output, reduce(add, parts, SummaryPart()))
-
-
-def write_summary(path: Path, report: Mapping[str, Any]) -> None:
-    """Write what `summarise` answered as CSV, and as JSON with the same name and the suffix ``.json``.
-
-    Raises:
-        RequestError: where the files cannot be written.
-    """
-    with staged(path) as folder:
-        (folder / path.name).write_text(_csv(report), encoding="utf-8", newline="\n")
-        text = json.dumps(report, indent=1, ensure_ascii=False, allow_nan=False) + "\n"
-        (folder / path.with_suffix(".json").name).write_text(text, encoding="utf-8", newline="\n")
-
-
-def summary_report(grid: Grid, output: Output, part: SummaryPart) -> dict[str, Any]:
-    """The figures as JSON values; the rows carry pixels and hectares, nodata stands apart."""
+    part = reduce(add, parts, SummaryPart())
     head: dict[str, Any] = {"schema": 1, "output": output.title or output.name, "task": output.task}
     nodata = {"pixels": part.pixels[-1], "area_ha": _hectares(grid, part.area[-1])}
     mapped = sum(area for position, area in part.area.items() if position >= 0)
@@ -118,6 +112,18 @@ def summary_report(grid: Grid, output: Output, part: SummaryPart) -> dict[str, A
         for position, info in enumerate(output.classes)
     ]
     return {**head, "area_ha": _hectares(grid, mapped), "classes": rows, "nodata": nodata}
+
+
+def write_summary(path: Path, report: Mapping[str, Any]) -> None:
+    """Write what `summarise` answered as CSV, and as JSON with the same name and the suffix ``.json``.
+
+    Raises:
+        RequestError: where the files cannot be written.
+    """
+    with staged(path) as folder:
+        (folder / path.name).write_text(_csv(report), encoding="utf-8", newline="\n")
+        text = json.dumps(report, indent=1, ensure_ascii=False, allow_nan=False) + "\n"
+        (folder / path.with_suffix(".json").name).write_text(text, encoding="utf-8", newline="\n")
 
 
 def _where(output: Output, values: np.ndarray) -> Iterator[tuple[int, np.ndarray]]:
