@@ -18,6 +18,7 @@ from .errors import RequestError, SourceError
 from .grid import Grid, Window, way_between
 from .job import Area, VectorLayer
 from .sources.vector_files import find_layers, short_problem
+from .sources.vector_near import seen_from
 
 
 class AreaMask:
@@ -54,8 +55,13 @@ class AreaMask:
             return np.zeros((window.height, window.width), bool)
         if shapely.contains_properly(geometry, box):
             return np.ones((window.height, window.width), bool)
+        # A country's border has more vertices than a block has pixels along it.
+        near = np.array(grid.window_bounds(window.grown(1)))
+        (seen,) = seen_from(near, np.array([geometry]), shapely.bounds([geometry]))
+        if seen is None:
+            return np.zeros((window.height, window.width), bool)
         return np.asarray(
-            geometry_mask([geometry], (window.height, window.width), grid.window_transform(window), invert=True)
+            geometry_mask([seen], (window.height, window.width), grid.window_transform(window), invert=True)
         )
 
     def touched(self, grid: Grid) -> np.ndarray:

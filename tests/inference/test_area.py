@@ -11,7 +11,7 @@ import shapely
 from affine import Affine
 from fusion_mapper.inference.area import AreaMask
 from fusion_mapper.inference.errors import RequestError
-from fusion_mapper.inference.grid import Grid, way_between
+from fusion_mapper.inference.grid import Grid, Window, way_between
 from fusion_mapper.inference.job import Area
 from pyproj import CRS
 
@@ -35,6 +35,21 @@ def test_an_area_with_a_hole_in_another_crs(tmp_path: Path) -> None:
     polygon = shapely.transform(shapely.segmentize(ring, 10), to_degrees, interleaved=False)
     inside = mask(save(tmp_path / "area.gpkg", polygon, "EPSG:4326")).read(GRID, GRID.whole)
     np.testing.assert_array_equal(inside, shapely.contains_xy(ring, *GRID.pixel_centres(GRID.whole)))
+
+
+def test_a_country_with_an_island_is_masked_alike_through_every_window(tmp_path: Path) -> None:
+    angles = np.linspace(0, 2 * np.pi, 30_000, endpoint=False)
+    shore = np.column_stack([np.cos(angles), np.sin(angles)]) * (250 + 60 * np.sin(41 * angles))[:, None]
+    land = shapely.Polygon(shore * 0.8 + (500280, 6199730), [shore * 0.3 + (500280, 6199730)])
+    country = shapely.MultiPolygon([land, shapely.Polygon(shore * 0.1 + (500560, 6199550))])
+    area = mask(save(tmp_path / "area.gpkg", country, "EPSG:32634"))
+    expected = shapely.contains_xy(country, *GRID.pixel_centres(GRID.whole))
+    assert 500 < expected.sum() < 2500
+    for side in (7, 16, 60):
+        for row in range(0, GRID.height, side):
+            for col in range(0, GRID.width, side):
+                window = Window(row, col, side, side).clipped(GRID.height, GRID.width)
+                np.testing.assert_array_equal(area.read(GRID, window), expected[window.within(GRID.whole)])
 
 
 def test_an_area_that_points_elsewhere_is_refused(tmp_path: Path) -> None:
