@@ -125,11 +125,14 @@ class Assembler:
     def _report(self, number: int, output: Output) -> dict[str, Any]:
         """A head's figures, counted once."""
         if number not in self._reports:
-            blocks = range(self._prepared.layout.count)
-            parts = (self._store.array(index, f"{number}.figures") for index in blocks)
-            counted = (SummaryPart.of_array(part, output.range) for part in parts)
-            self._reports[number] = summarise(self._prepared.grid, output, counted)
+            parts = (SummaryPart.of_array(part, output.range) for part in self._counted(number))
+            self._reports[number] = summarise(self._prepared.grid, output, parts)
         return self._reports[number]
+
+    def _counted(self, number: int) -> Iterator[np.ndarray]:
+        for index in range(self._prepared.layout.count):
+            self._voice.checkpoint()
+            yield self._store.array(index, f"{number}.figures")
 
     def _mosaic(self, number: int) -> Mosaic:
         layout = self._prepared.layout

@@ -29,8 +29,8 @@ _NO_MAP = np.uint8(255)
 
 @dataclass(frozen=True)
 class BlockResult:
-    """What a block file holds: product arrays and figures of each head (``0.classes``), and the stack and missing
-    arrays.
+    """What a block file holds: product arrays and figures of each head (``0.classes``, ``0.figures``), and the stack
+    and missing arrays.
     """
 
     arrays: dict[str, np.ndarray]

@@ -9,6 +9,7 @@ from __future__ import annotations
 import math
 from collections.abc import Callable
 from dataclasses import dataclass
+from itertools import chain
 
 import numpy as np
 
@@ -28,10 +29,11 @@ _SMALLEST, _LARGEST = 256, 1024
 _EACH = 8192
 #: Times the least cost that is as good: a smaller tile takes less memory.
 _AS_GOOD = 1.025
-#: Side of squares in which files are stored, warped and burned, or a part of it. Blocks of tiles without a margin can
-#: lie on them; where they do not, the run takes so many times as long. Measured with a light network on 203 Mpixel of
-#: imagery, OpenStreetMap and slope: 1.14 times with tiles of 472 by tiles of 512.
-_SQUARE, _ASTRIDE = 256, 1.05
+#: Files are stored, warped and burned in squares of this side, or of twice or four times as much. Blocks of tiles
+#: without a margin can lie on them, and then nothing is read for two of them: with a light network on 203 Mpixel of
+#: imagery, OpenStreetMap and slope, tiles of 472 took 1.14 times as long as tiles of 512. That is worth computing so
+#: many times the least.
+_SQUARE, _WORTH_SQUARES = 256, 1.05
 #: Sides that are compared, at most; between neighbours of so many there is little to choose.
 _TRIED = 96
 #: Bytes that a network's activations come to for each pixel of a tile. Measured of the starter models: 600.
@@ -158,15 +160,17 @@ def _tile_size(
     else:
         most = max(_down(min(_LARGEST, _affordable(compute, compute.memory)), unit), least)
 
-    def computed(size: int) -> float:
-        astride = _ASTRIDE if lead == 0 and size % _SQUARE else 1
-        return squares(_down(size - lead - edge, unit)) * (size**2 + _EACH) * astride
+    def computed(size: int) -> int:
+        return squares(_down(size - lead - edge, unit)) * (size**2 + _EACH)
 
     first = max(least, _SMALLEST // unit * unit, unit)
     apart = max((most - first) // _TRIED // unit * unit, unit)
     costs = {size: computed(size) for size in range(first, most + 1, apart)}
-    enough = min(costs.values(), default=0) * _AS_GOOD
-    return next((size for size, cost in costs.items() if cost <= enough), min(own, first))
+    fewest = min(costs.values(), default=0)
+    on_squares = range(_SQUARE, most + 1, _SQUARE) if lead == edge == 0 and _SQUARE % unit == 0 else ()
+    fitting = (size for size in on_squares if squares(size) > 1 and computed(size) <= fewest * _WORTH_SQUARES)
+    as_good = (size for size, cost in costs.items() if cost <= fewest * _AS_GOOD)
+    return next(chain(fitting, as_good), min(own, first))
 
 
 def _affordable(compute: Compute, memory: int) -> int:

@@ -190,7 +190,8 @@ def _changes(old: bytes, plan: Mapping[str, Any]) -> str:
         changed = [key for key in plan if before.get(key) != json.loads(json.dumps(plan[key]))]
     except (ValueError, AttributeError, RecursionError):
         return "The plan file was damaged"
-    return f"{' and '.join(changed).capitalize()} changed"
+    named = ["the engine's format" if key == "schema" else key for key in changed]
+    return f"{' and '.join(named).capitalize()} changed"
 
 
 def _portable(source: dict[str, Any]) -> dict[str, Any]:

@@ -185,7 +185,7 @@ def masked(bench: Bench) -> Iterator[Measure]:
 def country(bench: Bench) -> Iterator[Measure]:
     """8: a country: 203 Mpixel of four bands of uint16, OSM and a reprojected slope, classes and polygons out."""
     repeated(bench.folder / "fused.tif", bench.folder / "country.tif", *COUNTRY)
-    pixels = math.prod(COUNTRY) / MEGA
+    mpixel = math.prod(COUNTRY) / MEGA
     job = bench.fused("unet-fused.onnx", "country.tif")
     job["outputs"] = {"products": {"classes": None, "polygons": None}}
     with tempfile.TemporaryDirectory() as place:
@@ -193,14 +193,14 @@ def country(bench: Bench) -> Iterator[Measure]:
         classes, output = Path(place) / "out" / "classes.tif", Path(place) / "alone.gpkg"
         alone = process([sys.executable, str(HERE / "polygons.py"), str(classes), job["model"], str(output)]).result
         precision = json.loads((classes.parent / "plan.json").read_text())["session"]["precision"]
-    detail = f"{pixels:.0f} Mpixel in {precision}, peak {run.peak / 2**20:.0f} MiB"
+    detail = f"{mpixel:.0f} Mpixel in {precision}, peak {run.peak / 2**20:.0f} MiB"
     yield Measure("8 a country, seconds", run.seconds, "≤ 60 (with AMX)", run.seconds <= 60, detail)
     # The same without a network to speak of, which leaves reading, preparing, encoding and keeping.
     path = engine(bench.fused("pointwise-fused.onnx", "country.tif")).stages["mapping"]
     spans = {**run.stages, "network": run.stages["mapping"] - path, "mapping": path}
     shares = ", ".join(f"{name} {span / run.seconds:.0%}" for name, span in spans.items())
     print(f"8 shares of that time: {shares}; mapping without the network", flush=True)
-    density = alone["polygons"] / pixels
+    density = alone["polygons"] / mpixel
     told = f"{alone['polygons']:,} polygons, {density:.0f} a Mpixel"
     yield Measure("8 polygons alone, seconds", alone["seconds"], "told", density <= 1000, told)
 

@@ -19,9 +19,8 @@ from .osm_layers import Matches, OsmLayers, Survey
 from .vector_near import seen_from
 from .vector_place import Bounds
 
-#: Sides in pixels of the chunks that are burned: the first whose chunks take no more than so many bytes, else the last.
-#: They lie on one lattice from the grid's origin, so that what a pixel gets never depends on the window through which
-#: it is seen.
+#: Sides in pixels of the chunks that are burned, and the bytes that one may take. They lie on one lattice from the
+#: grid's origin, so that what a pixel gets never depends on the window through which it is seen.
 _CHUNKS, _CHUNK_BYTES = (1024, 512), 8 * 2**20
 #: Bytes of finished chunks that are kept for windows that overlap or follow.
 _CACHE = 96 * 2**20
@@ -58,7 +57,7 @@ class OsmRasters:
         self._kind = np.dtype(np.float32 if any(recipe.soften > 1 for recipe in recipes) else np.uint8)
         self._pixels = max(pixels_around(recipe) for recipe in recipes)
         pixel = self._kind.itemsize * len(recipes)
-        self._side = next((side for side in _CHUNKS if pixel * side * side <= _CHUNK_BYTES), _CHUNKS[-1])
+        self._side = _chunk_side(pixel, grid.width)
         self._most = max(_CACHE // (pixel * self._side**2), 2)
         self._chunks: OrderedDict[tuple[int, int], np.ndarray] = OrderedDict()
         self._sheets: OrderedDict[Window, tuple[Matches, np.ndarray] | None] = OrderedDict()
@@ -101,9 +100,10 @@ class OsmRasters:
         """Fresh chunks of one row."""
         side = self._side
         windows = [Window(row * side, column * side, side, side) for column in columns]
-        # Without it rasterio sets up one for each call.
+        found = [self._features(window) for window in windows]
+        # Without an environment around them rasterio sets one up for each of its calls.
         with rasterio.Env.from_defaults():
-            return [self._burn(*self._features(window), window) for window in windows]
+            return [self._burn(*features, window) for features, window in zip(found, windows, strict=True)]
 
     def _features(self, chunk: Window) -> tuple[Matches, np.ndarray]:
         """Features that can touch a chunk, with their bounds: those of the sheet that it lies on, or its own where the
@@ -179,6 +179,14 @@ class OsmRasters:
         right = min(window.col + window.width, place.col + place.width)
         part = Window(top, left, bottom - top, right - left)
         data[(slice(None), *part.within(window))] = chunk[(slice(None), *part.within(place))]
+
+
+def _chunk_side(pixel: int, width: int) -> int:
+    """Large chunks take less time, where all along a grid of that width can be kept for the next row of blocks, or none
+    of any size can. `pixel` is what a pixel takes in bytes.
+    """
+    sides = [side for side in _CHUNKS if pixel * side * side <= _CHUNK_BYTES] or [_CHUNKS[-1]]
+    return next((side for side in sides if pixel * side * width <= _CACHE), sides[0])
 
 
 def _bounds(found: Matches) -> np.ndarray:

@@ -19,8 +19,8 @@ _QUARTER = 8
 #: What a pixel measures where shapes are burned: a power of two, which loses no digit, and not one, of which rasterio
 #: warns each time.
 _UNITS = 2.0
-#: Pixels from a chunk beyond which shapes are cut off.
-_FAR = 2.0**22
+#: As many of them from a chunk as four million pixels measure, beyond which shapes are cut off.
+_FAR = 2.0**22 * _UNITS
 #: Half widths below so many pixels leave holes in a line that is filled by pixel centres.
 _THIN = 0.75
 

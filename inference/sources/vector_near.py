@@ -14,11 +14,11 @@ _POLYGONS = (shapely.GeometryType.POLYGON, shapely.GeometryType.MULTIPOLYGON)
 
 
 def seen_from(box: Bounds, shapes: np.ndarray, bounds: np.ndarray) -> np.ndarray:
-    """The same shapes with fewer vertices, equal to the bit in what they cross and enclose of the box.
+    """The same shapes with fewer vertices; burned into pixels within the box, they are equal to the bit.
 
     Of vertices in a row that all lie beyond one side of the box only the first and the last are kept: the line from
-    one to the other lies beyond that side as well. What is left may cross itself outside the box. A shape of which
-    nothing is left is None.
+    one to the other lies beyond that side as well. What is left may cross itself outside the box. A long polygon that
+    encloses nothing of the box is None.
 
     Args:
         box: xmin, ymin, xmax, ymax.
@@ -39,8 +39,9 @@ def seen_from(box: Bounds, shapes: np.ndarray, bounds: np.ndarray) -> np.ndarray
 
 def _lines(shapes: np.ndarray, box: Bounds) -> np.ndarray:
     parts, owner = shapely.get_parts(shapes, return_index=True)
-    points, line = _thinned(parts, box)
-    return _gathered(shapely.linestrings(points, indices=line), owner, len(shapes), shapely.multilinestrings)
+    there = ~shapely.is_empty(parts)
+    points, line = _thinned(parts[there], box)
+    return _gathered(shapely.linestrings(points, indices=line), owner[there], len(shapes), shapely.multilinestrings)
 
 
 def _polygons(shapes: np.ndarray, box: Bounds) -> np.ndarray:

@@ -94,6 +94,18 @@ def test_what_bends_round_a_corner_is_not_seen():
     assert not burned([near]).any()
 
 
+@pytest.mark.parametrize("place", [0, 1, 2])
+@pytest.mark.parametrize("count", [1, 2])
+def test_a_part_without_a_vertex_is_no_part(place, count):
+    """Some writers leave such parts."""
+    across = [shapely.LineString(np.column_stack([np.linspace(0, 400, 60), np.full(60, 220.0 + n)])) for n in range(2)]
+    parts = across[:count]
+    parts.insert(place, shapely.LineString())
+    near = seen(shapely.multilinestrings(parts))
+    assert burned(near).sum() == count * SIDE
+    np.testing.assert_array_equal(burned(near), burned(across[:count]))
+
+
 def test_a_feature_of_which_nothing_is_seen_is_none():
     far = shapely.Point(0, 0).buffer(50, quad_segs=32)
     nearby = shapely.Point(BOX[0] + 20, BOX[1] + 20).buffer(10, quad_segs=32)
