@@ -206,6 +206,23 @@ def test_a_window_on_a_crowded_sheet_costs_its_own_features_only(tmp_path, count
     assert len(counts) == before
 
 
+@pytest.mark.parametrize(("channels", "most"), [(2, 1024), (8, 512)])
+def test_rows_of_blocks_burn_every_part_of_a_wide_map_once(tmp_path, monkeypatch, channels, most):
+    """Eight channels of 16,000 columns do not fit into the cache in chunks of 1024."""
+    many_roads(tmp_path)
+    grid = square_grid(GRID.crs, 500_000, 5_000_000, 2.0, 16_000)
+    burned: list[Window] = []
+    burn = osm.OsmRasters._burn
+    monkeypatch.setattr(osm.OsmRasters, "_burn", lambda self, *args: burned.append(args[-1]) or burn(self, *args))
+    slot = osm_slot(**{f"roads{number}": recipe("highway") for number in range(channels)})
+    source = Run(tmp_path).open(slot, grid, VectorLayer("many.gpkg"))
+    for row in range(0, 1024, 512):
+        for col in range(0, 16_000, 800):
+            source.read(Window(row, col, 512, 800))
+    assert len(burned) == len(set(burned))
+    assert {window.height for window in burned} == {most}
+
+
 def test_a_survey_in_small_batches_sees_every_feature_once(tmp_path, monkeypatch):
     grid = many_roads(tmp_path)
     open_again = lambda: Run(tmp_path).open(ROADS, grid, VectorLayer("many.gpkg"))  # noqa: E731
