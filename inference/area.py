@@ -56,8 +56,7 @@ class AreaMask:
         if shapely.contains_properly(geometry, box):
             return np.ones((window.height, window.width), bool)
         # A country's border has more vertices than a block has pixels along it.
-        near = np.array(grid.window_bounds(window.grown(1)))
-        (seen,) = seen_from(near, np.array([geometry]), shapely.bounds([geometry]))
+        (seen,) = seen_from(grid.window_bounds(window.grown(1)), np.array([geometry]))
         if seen is None:
             return np.zeros((window.height, window.width), bool)
         return np.asarray(

@@ -125,14 +125,10 @@ class Assembler:
     def _report(self, number: int, output: Output) -> dict[str, Any]:
         """A head's figures, counted once."""
         if number not in self._reports:
-            parts = (SummaryPart.of_array(part, output.range) for part in self._counted(number))
+            figures = self._blocks(f"{number}.figures")
+            parts = (SummaryPart.of_array(part, output.range) for _, part in figures)
             self._reports[number] = summarise(self._prepared.grid, output, parts)
         return self._reports[number]
-
-    def _counted(self, number: int) -> Iterator[np.ndarray]:
-        for index in range(self._prepared.layout.count):
-            self._voice.checkpoint()
-            yield self._store.array(index, f"{number}.figures")
 
     def _mosaic(self, number: int) -> Mosaic:
         layout = self._prepared.layout

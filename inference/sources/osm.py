@@ -131,9 +131,9 @@ class OsmRasters:
         metres = self._metres_at(window)
         box = self._reach(window, metres)
         here = (bounds[:, 0] <= box[2]) & (bounds[:, 2] >= box[0]) & (bounds[:, 1] <= box[3]) & (bounds[:, 3] >= box[1])
-        shapes, rules = seen_from(box, found.shapes[here], bounds[here]), found.rules[:, here]
-        if not (left := shapely.is_geometry(shapes)).all():
-            shapes, rules = shapes[left], rules[:, left]
+        shapes = seen_from(box, found.shapes[here])
+        left = shapely.is_geometry(shapes)
+        shapes, rules = shapes[left], found.rules[:, here][:, left]
         burned = np.zeros((len(self._recipes), window.height, window.width), self._kind)
         for channel, recipe, row in zip(burned, self._recipes, rules, strict=True):
             if (row >= 0).any():
@@ -143,12 +143,10 @@ class OsmRasters:
     def _reach(self, window: Window, metres: tuple[float, float] | None = None) -> Bounds:
         """The box in the grid's CRS from which features can touch a window; `metres` as `_metres_at` answers."""
         west, south, east, north = self.grid.window_bounds(window.grown(self._pixels + _SLACK))
-        if self._metres:
-            mx, my = metres or self._metres_at(window)
-            # Ground distances vary over a window; a tenth more is ample for what one chunk or one grid spans.
-            dx, dy = 1.1 * self._metres / mx, 1.1 * self._metres / my
-            return west - dx, south - dy, east + dx, north + dy
-        return west, south, east, north
+        mx, my = metres or self._metres_at(window)
+        # Ground distances vary over a window; a tenth more is ample for what one chunk or one grid spans.
+        dx, dy = 1.1 * self._metres / mx, 1.1 * self._metres / my
+        return west - dx, south - dy, east + dx, north + dy
 
     def _metres_at(self, window: Window) -> tuple[float, float]:
         """Ground metres along a CRS unit at a window's middle, or at the grid's where the window has left its CRS.

@@ -13,7 +13,7 @@ _LINES = (shapely.GeometryType.LINESTRING, shapely.GeometryType.MULTILINESTRING)
 _POLYGONS = (shapely.GeometryType.POLYGON, shapely.GeometryType.MULTIPOLYGON)
 
 
-def seen_from(box: Bounds, shapes: np.ndarray, bounds: np.ndarray) -> np.ndarray:
+def seen_from(box: Bounds, shapes: np.ndarray) -> np.ndarray:
     """The same shapes with fewer vertices; burned into pixels within the box, they are equal to the bit.
 
     Of vertices in a row that all lie beyond one side of the box only the first and the last are kept: the line from
@@ -23,8 +23,8 @@ def seen_from(box: Bounds, shapes: np.ndarray, bounds: np.ndarray) -> np.ndarray
     Args:
         box: xmin, ymin, xmax, ymax.
         shapes: shapely geometries; lines and polygons are looked through.
-        bounds: N×4, theirs.
     """
+    bounds = shapely.bounds(shapes).reshape(-1, 4)
     reaching = (bounds[:, :2] < box[:2]).any(axis=1) | (bounds[:, 2:] > box[2:]).any(axis=1)
     long = reaching & (shapely.get_num_coordinates(shapes) > _SHORT)
     if not long.any():
