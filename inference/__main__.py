@@ -6,6 +6,7 @@ processes and tests then all mean the same modules.
 
 from __future__ import annotations
 
+import faulthandler
 import importlib.util
 import sys
 from pathlib import Path
@@ -24,6 +25,8 @@ def _register() -> None:
 
 
 if __name__ == "__main__":
+    # A crash of a native library says where it was; the log is all that its user can send.
+    faulthandler.enable(all_threads=False)
     # The folder of this file is on sys.path, where its modules would hide others of the same name.
     sys.path[:] = [entry for entry in sys.path if Path(entry or ".").resolve() != ROOT / "inference"]
     if PACKAGE not in sys.modules:

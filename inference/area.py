@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import threading
 from collections.abc import Callable
 from pathlib import Path
 
@@ -22,7 +23,7 @@ from .sources.vector_near import seen_from
 
 
 class AreaMask:
-    """The union of an area layer's polygons, in any CRS."""
+    """The union of an area layer's polygons, in any CRS. Workers may share it."""
 
     def __init__(self, area: Area, base: Path, warn: Callable[[str], None]) -> None:
         several: list[str] = []
@@ -41,6 +42,7 @@ class AreaMask:
             raise SourceError(f"The area layer {self._name} has no polygon (after its filter).")
         self._geometry = shapely.union_all(polygons)
         self._moved: dict[str, BaseGeometry] = {}
+        self._lock = threading.Lock()
 
     def bounds(self, crs: CRS) -> tuple[float, float, float, float]:
         """xmin, ymin, xmax, ymax in `crs`."""
@@ -51,10 +53,12 @@ class AreaMask:
         """H×W bool, True where a pixel's centre lies in the area."""
         geometry = self._in(grid.pyproj_crs)
         box = shapely.box(*grid.window_bounds(window))
-        if not shapely.intersects(geometry, box):
-            return np.zeros((window.height, window.width), bool)
-        if shapely.contains_properly(geometry, box):
-            return np.ones((window.height, window.width), bool)
+        # GEOS fills a prepared geometry's indices while it answers; two workers at once would tear them apart.
+        with self._lock:
+            touched = shapely.intersects(geometry, box)
+            covered = touched and shapely.contains_properly(geometry, box)
+        if covered or not touched:
+            return np.full((window.height, window.width), covered)
         # A country's border has more vertices than a block has pixels along it.
         (seen,) = seen_from(grid.window_bounds(window.grown(1)), np.array([geometry]))
         if seen is None:

@@ -2,6 +2,10 @@
 
 from __future__ import annotations
 
+import subprocess
+import sys
+from concurrent.futures import ThreadPoolExecutor
+from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -50,6 +54,25 @@ def test_a_country_with_an_island_is_masked_alike_through_every_window(tmp_path:
             for col in range(0, GRID.width, side):
                 window = Window(row, col, side, side).clipped(GRID.height, GRID.width)
                 np.testing.assert_array_equal(area.read(GRID, window), expected[window.within(GRID.whole)])
+
+
+def read_by_many(layer: str, rounds: int = 10, readers: int = 4) -> None:
+    """Read windows of an area just opened from several threads at once, again and again."""
+    for _ in range(rounds):
+        area = AreaMask(Area(layer), Path(layer).parent, print)
+        xmin, ymin, xmax, ymax = area.bounds(GRID.pyproj_crs)
+        grid = Grid(GRID.crs, Affine(10, 0, xmin, 0, -10, ymax), int(xmax - xmin) // 10, int(ymax - ymin) // 10)
+        windows = [Window(row, col, 64, 64) for row in range(0, 640, 64) for col in range(0, grid.width - 64, 64)]
+        with ThreadPoolExecutor(readers) as pool:
+            list(pool.map(partial(area.read, grid), windows))
+
+
+def test_workers_may_share_an_area(repository_root: Path, shared_data: Path) -> None:
+    """In a process of its own, for what tears the indices of GEOS apart ends the process."""
+    folders = [str(repository_root / "tests"), str(Path(__file__).parent)]
+    script = f"import sys; sys.path[:0] = {folders}; import conftest, test_area; test_area.read_by_many(sys.argv[1])"
+    farms = shared_data / "swellendam" / "farms_33S.shp"
+    subprocess.run([sys.executable, "-X", "faulthandler", "-c", script, farms], check=True)
 
 
 def test_an_area_that_points_elsewhere_is_refused(tmp_path: Path) -> None:

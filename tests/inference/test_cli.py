@@ -141,7 +141,9 @@ def test_cancel_ends_the_run_with_exit_3_and_it_goes_on_later(repository_root: P
 
 
 @pytest.mark.skipif(os.name == "nt", reason="SIGKILL is a POSIX signal")
-def test_a_killed_run_resumes_to_the_same_bytes(repository_root: Path, job_file: Path) -> None:
+@pytest.mark.parametrize(("end", "word"), [("SIGKILL", ""), ("SIGSEGV", "in main")])
+def test_a_killed_run_resumes_to_the_same_bytes(repository_root: Path, job_file: Path, end: str, word: str) -> None:
+    """A crash of a native library says besides where it was."""
     compute = {"tile": 64, "block": 64}
     whole = write_job(job_file.parent, compute=compute, outputs={"folder": "whole", "products": {"classes": None}})
     assert finish(engine(repository_root, "run", str(whole)))[0] == 0
@@ -152,8 +154,9 @@ def test_a_killed_run_resumes_to_the_same_bytes(repository_root: Path, job_file:
         event = from_line(line)
         if isinstance(event, Progress) and event.done > 0:
             break
-    process.send_signal(signal.SIGKILL)
-    process.communicate(timeout=30)
+    process.send_signal(signal.Signals[end])
+    _, told = process.communicate(timeout=30)
+    assert word in told
     assert finish(engine(repository_root, "run", str(job)))[0] == 0
     assert (job_file.parent / "out/classes.tif").read_bytes() == (job_file.parent / "whole/classes.tif").read_bytes()
 

@@ -98,6 +98,12 @@ def test_an_engine_that_is_killed_in_mid_work_is_a_crash(engine_of, tmp_path):
         engine.run(JOB, tmp_path, deaf, never)
 
 
+def test_a_fault_of_the_engine_is_not_told_as_want_of_memory(engine_of, tmp_path):
+    engine = engine_of(say(Progress(1, 9, "mapping")), "import os; os.abort()")
+    with pytest.raises(EngineCrashed, match=r"crashed \(signal 6\).*Run again in the same folder"):
+        engine.run(JOB, tmp_path, deaf, never)
+
+
 def test_a_result_without_a_clean_end_is_no_result(engine_of, tmp_path):
     engine = engine_of(say(Result({"classes": "x"})), "sys.exit(1)")
     with pytest.raises(EngineCrashed):

@@ -30,6 +30,10 @@ GRACE = 5.0
 #: How often a waiting caller looks whether it was cancelled.
 TICK = 0.1
 _TAIL = 4000
+#: Signals by which others end a process: SIGHUP, SIGINT, SIGKILL and SIGTERM.
+_FROM_OUTSIDE = (1, 2, 9, 15)
+#: The first of the exit codes that Windows gives a process that ended by a fault, as NTSTATUS values of severity error.
+_WINDOWS_FAULTS = 0xC0000000
 
 
 class EngineFailed(FusionMapperError):
@@ -244,10 +248,16 @@ def crash(code: int, log: Path) -> EngineCrashed:
 
 
 def _crash(code: int) -> str:
-    """A negative code is the signal with which a POSIX system ended the engine; it then leaves no last words."""
-    if code < 0:
+    """A negative code is the signal that ended the engine on a POSIX system; Windows has codes for the same faults."""
+    if -code in _FROM_OUTSIDE:
         return (
             f"The system ended the engine (signal {-code}), often for want of memory. Run again in the same folder, "
             "where the finished parts are kept, with a smaller tile or fewer programs open."
+        )
+    if code < 0 or code >= _WINDOWS_FAULTS:
+        name = f"signal {-code}" if code < 0 else f"0x{code:08X}"
+        return (
+            f"The engine crashed ({name}), by a fault of its own or of a library that it uses; where it stopped is in "
+            "the details. Run again in the same folder, where the finished parts are kept."
         )
     return f"The engine ended with exit code {code} and without a result; its last words are in the details."
