@@ -16,6 +16,7 @@ from ..patch import Patch
 from . import Context, Facts
 from .osm_burn import burn, metres_around, pixels_around
 from .osm_layers import Matches, OsmLayers, Survey
+from .osm_sheets import OsmSheets
 from .vector_near import seen_from
 from .vector_place import Bounds
 
@@ -26,9 +27,6 @@ _CHUNKS, _CHUNK_BYTES = (1024, 512), 8 * 2**20
 _CACHE = 96 * 2**20
 #: GDAL's line drawing may leave the true line by a pixel.
 _SLACK = 2
-#: Sides in pixels, multiples of the chunks', of the squares for which features are read; the first in which no layer
-#: has more than so many features is taken. How many squares are kept.
-_SIDES, _MOST, _SHEETS = (16_384, 2048), 20_000, 4
 
 
 def open_osm(slot: Slot, spec: SourceSpec, grid: Grid, context: Context) -> OsmSource:
@@ -60,7 +58,7 @@ class OsmRasters:
         self._side = _chunk_side(pixel, grid.width)
         self._most = max(_CACHE // (pixel * self._side**2), 2)
         self._chunks: OrderedDict[tuple[int, int], np.ndarray] = OrderedDict()
-        self._sheets: OrderedDict[Window, tuple[Matches, np.ndarray] | None] = OrderedDict()
+        self._sheets = OsmSheets(self.layers, self._reach)
         self._survey: Survey | None = None
 
     def read(self, window: Window) -> np.ndarray:
@@ -94,38 +92,16 @@ class OsmRasters:
     def forget(self) -> None:
         """Give back the memory of finished chunks and of what they were made from."""
         self._chunks.clear()
-        self._sheets.clear()
+        self._sheets.forget()
 
     def _burned(self, row: int, columns: list[int]) -> list[np.ndarray]:
         """Fresh chunks of one row."""
         side = self._side
         windows = [Window(row * side, column * side, side, side) for column in columns]
-        found = [self._features(window) for window in windows]
+        found = [self._sheets.around(window) for window in windows]
         # Without an environment around them rasterio sets one up for each of its calls.
         with rasterio.Env.from_defaults():
             return [self._burn(*features, window) for features, window in zip(found, windows, strict=True)]
-
-    def _features(self, chunk: Window) -> tuple[Matches, np.ndarray]:
-        """Features that can touch a chunk, with their bounds: those of the sheet that it lies on, or its own where the
-        sheet has too many.
-
-        Asking a layer takes longer than reading some thousand features of it, so chunks share what is read for a sheet.
-        """
-        for side in _SIDES:
-            shared = self._sheet(Window(chunk.row // side * side, chunk.col // side * side, side, side))
-            if shared is not None:
-                return shared
-        found = self.layers.read(self._reach(chunk))
-        return found, _bounds(found)
-
-    def _sheet(self, sheet: Window) -> tuple[Matches, np.ndarray] | None:
-        if sheet not in self._sheets:
-            found = self.layers.read(self._reach(sheet), _MOST)
-            self._sheets[sheet] = None if found is None else (found, _bounds(found))
-        self._sheets.move_to_end(sheet)
-        while len(self._sheets) > _SHEETS:
-            self._sheets.popitem(last=False)
-        return self._sheets[sheet]
 
     def _burn(self, found: Matches, bounds: np.ndarray, window: Window) -> np.ndarray:
         metres = self._metres_at(window)
@@ -185,10 +161,6 @@ def _chunk_side(pixel: int, width: int) -> int:
     """
     sides = [side for side in _CHUNKS if pixel * side * side <= _CHUNK_BYTES] or [_CHUNKS[-1]]
     return next((side for side in sides if pixel * side * width <= _CACHE), sides[0])
-
-
-def _bounds(found: Matches) -> np.ndarray:
-    return shapely.bounds(found.shapes).reshape(-1, 4)
 
 
 class OsmSource:

@@ -12,7 +12,7 @@ import shapely
 from fusion_mapper.inference.errors import SourceError
 from fusion_mapper.inference.grid import Window
 from fusion_mapper.inference.job import VectorLayer
-from fusion_mapper.inference.sources import osm, vector
+from fusion_mapper.inference.sources import osm, osm_sheets, vector
 from osm_sources import Run, osm_slot, recipe, square_grid, write_layer, write_osm, write_pbf
 from pyogrio import raw
 from pyproj import Transformer
@@ -175,7 +175,7 @@ def counts(monkeypatch) -> list[int]:
 
 
 def test_a_window_costs_what_lies_on_its_sheet_and_its_neighbours_nothing(tmp_path, counts, monkeypatch):
-    monkeypatch.setattr(osm, "_MOST", 1000)
+    monkeypatch.setattr(osm_sheets, "_MOST", 1000)
     source = Run(tmp_path).open(ROADS, many_roads(tmp_path), VectorLayer("many.gpkg"))
     source.read(Window(2200, 2200, 300, 300))
     asked = len(counts)
@@ -196,7 +196,7 @@ def test_a_window_on_a_crowded_sheet_costs_its_own_features_only(tmp_path, count
     grid = many_roads(tmp_path)
     spread = Run(tmp_path).open(ROADS, grid, VectorLayer("many.gpkg")).read(Window(2200, 2200, 300, 300))
     counts.clear()
-    monkeypatch.setattr(osm, "_MOST", 100)
+    monkeypatch.setattr(osm_sheets, "_MOST", 100)
     crowded = Run(tmp_path).open(ROADS, grid, VectorLayer("many.gpkg"))
     window = crowded.read(Window(2200, 2200, 300, 300))
     assert 0 < sum(counts) < 400, "two sheets refused, and what lies on a chunk of 1024, of some 3000"
