@@ -24,6 +24,8 @@ from qgis.core import (
 sys.path.insert(0, str(Path(__file__).parent))
 from tile_server import TileServer, tile_color
 
+#: Seconds; QGIS itself gives a silent server up after 60.
+PATIENCE = 30
 WGS84 = QgsCoordinateReferenceSystem("EPSG:4326")
 
 
@@ -131,6 +133,22 @@ def test_what_a_service_refuses_is_nodata(stage):
     staged = stage_raster(describe(layer), stage, grid(QgsRectangle(0, 0, 1000, 1000), "EPSG:3857", 64, 64))
     server.close()
     assert _values(QgsRasterLayer(staged.path, "back"), 500, 500)[3] == 0
+
+
+def test_cancel_is_heard_while_a_map_service_lets_one_wait(stage, ears):
+    server = TileServer(silent=True)
+    layer = QgsRasterLayer(server.uri, "tiles", "wms")
+    square = grid(QgsRectangle(0, 0, 100_000, 100_000), "EPSG:3857", 1000, 1000)
+    with ThreadPoolExecutor(1) as pool:
+        staging = pool.submit(stage_raster, describe(layer), stage, square)
+        try:
+            assert server.reached.wait(PATIENCE)
+            ears.cancel()
+            with pytest.raises(Cancelled):
+                staging.result(PATIENCE)
+        finally:
+            server.close()
+    assert not list(stage.folder.iterdir())
 
 
 def test_a_service_is_not_asked_for_more_than_the_limit(tiles, stage):

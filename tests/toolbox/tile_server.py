@@ -14,11 +14,17 @@ def tile_color(zoom: int, column: int, row: int) -> tuple[int, int, int]:
 
 
 class TileServer:
-    """Serves until closed; `missing` counts the requests it refused."""
+    """Serves until closed; `asked` lists the tiles. A silent one answers nothing before that, and tells by `reached`
+    that it was asked.
+    """
 
-    def __init__(self, refuse: bool = False) -> None:
+    def __init__(self, refuse: bool = False, silent: bool = False) -> None:
         self.asked: list[tuple[int, int, int]] = []
-        self._refuse = refuse
+        self.reached = threading.Event()
+        self._refuse = refuse or silent
+        self._speaks = threading.Event()
+        if not silent:
+            self._speaks.set()
         owner = self
 
         class Handler(BaseHTTPRequestHandler):
@@ -38,6 +44,7 @@ class TileServer:
         return f"type=xyz&url=http://127.0.0.1:{port}/%7Bz%7D/%7Bx%7D/%7By%7D.png&zmax=19&zmin=0"
 
     def close(self) -> None:
+        self._speaks.set()
         self._server.shutdown()
         self._server.server_close()
         self._thread.join()
@@ -45,6 +52,8 @@ class TileServer:
     def _answer(self, handler: BaseHTTPRequestHandler) -> None:
         zoom, column, row = (int(part) for part in handler.path.removesuffix(".png").strip("/").split("/"))
         self.asked.append((zoom, column, row))
+        self.reached.set()
+        self._speaks.wait()
         if self._refuse:
             handler.send_error(404)
             return

@@ -6,10 +6,12 @@ same folder is used again.
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
 import json
 import os
-from collections.abc import Callable
+import threading
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Optional
@@ -23,6 +25,7 @@ from qgis.core import (
     QgsCsException,
     QgsFeature,
     QgsFeatureRequest,
+    QgsFeedback,
     QgsField,
     QgsFields,
     QgsRasterBlockFeedback,
@@ -43,6 +46,8 @@ MAX_PIXELS = 64 * 10**6
 _DATA_TYPES = {
     1: "Byte", 2: "UInt16", 3: "Int16", 4: "UInt32", 5: "Int32", 6: "Float32", 7: "Float64"
 }  # fmt: skip
+#: Seconds between two looks whether the user stopped.
+_TICK = 0.1
 #: Columns' names that a GeoPackage keeps for itself.
 _RESERVED = ("fid", "geom")
 
@@ -166,10 +171,11 @@ def _write_raster(raster: RasterInput, target: Path, stage: Stage, grid: PixelGr
     if not layer.isValid():
         raise SourceError(f"The layer '{raster.name}' cannot be opened again; is its server there?")
     part = target.with_name(f"part-{target.name}")
-    feedback = _Feedback(stage.is_cancelled)
-    code = _writer(part).writeRaster(
-        _pipe(layer, grid, stage), grid.columns, grid.rows, grid.extent, grid.crs, stage.transform, feedback
-    )
+    feedback = QgsRasterBlockFeedback()
+    with _cancelled_with(stage.is_cancelled, feedback):
+        code = _writer(part).writeRaster(
+            _pipe(layer, grid, stage), grid.columns, grid.rows, grid.extent, grid.crs, stage.transform, feedback
+        )
     if stage.is_cancelled():
         part.unlink(missing_ok=True)
         raise Cancelled("The run was cancelled.")
@@ -202,15 +208,27 @@ def _pipe(layer: QgsRasterLayer, grid: PixelGrid, stage: Stage) -> QgsRasterPipe
     return pipe
 
 
-class _Feedback(QgsRasterBlockFeedback):
-    """Lets a raster's reader notice that the user stopped."""
+@contextlib.contextmanager
+def _cancelled_with(is_cancelled: Callable[[], bool], feedback: QgsFeedback) -> Iterator[None]:
+    """Cancel `feedback` once the user stops, also while a reader waits for its server.
 
-    def __init__(self, is_cancelled: Callable[[], bool]) -> None:
-        super().__init__()
-        self._is_cancelled = is_cancelled
+    QGIS looks at the feedback's own flag and never asks Python.
+    """
+    done = threading.Event()
 
-    def isCanceled(self) -> bool:
-        return self._is_cancelled()
+    def watch() -> None:
+        while not done.wait(_TICK):
+            if is_cancelled():
+                feedback.cancel()
+                return
+
+    watcher = threading.Thread(target=watch, name="fusion-mapper-staging", daemon=True)
+    watcher.start()
+    try:
+        yield
+    finally:
+        done.set()
+        watcher.join()
 
 
 def _stamp(raster: RasterInput, stage: Stage) -> RasterInput:
