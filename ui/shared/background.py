@@ -3,16 +3,18 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from concurrent.futures import Future, ThreadPoolExecutor
+from concurrent.futures import Future, ThreadPoolExecutor, wait
 from functools import partial
 from typing import Optional
 
 from qgis.core import Qgis, QgsMessageLog
-from qgis.PyQt.QtCore import QObject, Qt, pyqtSignal
+from qgis.PyQt.QtCore import QCoreApplication, QElapsedTimer, QEventLoop, QObject, Qt, pyqtSignal
 
 from ...toolbox.faults import sentence_of
 from .wording import LOG_TAG
 
+#: Seconds between two looks, and the longest wait in milliseconds, for errands that are not done at the end.
+_TICK, _FAREWELL = 0.02, 6000
 Errand = Callable[[], object]
 Answer = Callable[[object], None]
 Problem = Callable[[str], None]
@@ -38,10 +40,19 @@ class Background(QObject):
             self._pool.submit(errand).add_done_callback(partial(self._tell, (answer, problem or _log)))
 
     def close_down(self) -> None:
-        """Finish what was asked for; then nothing more is done or answered."""
+        """Finish what was asked for; then nothing more is done or answered.
+
+        Events go on meanwhile, since an errand may wait for this thread: a layer's server asks for a password on it.
+        What takes longer than `_FAREWELL` (a drive that is gone) ends by itself, unheard.
+        """
         pool, self._pool = self._pool, None
-        if pool is not None:
-            pool.shutdown(wait=True)
+        if pool is None:
+            return
+        last, clock = pool.submit(int), QElapsedTimer()
+        pool.shutdown(wait=False)
+        clock.start()
+        while not wait([last], _TICK).done and clock.elapsed() < _FAREWELL:
+            QCoreApplication.processEvents(QEventLoop.ProcessEventsFlag.ExcludeUserInputEvents)
 
     def _tell(self, listeners: tuple[Optional[Answer], Problem], done: Future) -> None:
         # On the errand's thread; the signal carries it over.
