@@ -22,13 +22,15 @@ from ..plan import BLOCKS, make_plan, way_of
 from ..prepare import Prepared, prepare
 from ..sessions import BackendError, Session
 from ..sources import Context, Source
-from ..sources.raster_env import configure, mind_the_network
+from ..sources.raster_env import configure, mind_the_network, names_network
 from .bootstrap import KEPT, UNKNOWN, WRONG, Answer
 from .obedience import differences, obedient
 from .ticket import Ticket, is_valid, read_ticket
 
 #: Seconds between two looks at a ticket; a run that is over lets go of its model and its layers.
 WATCH_EVERY = 1.0
+#: GDAL is kept off the network, or not, in the whole process.
+_AT_ODDS = "it is at work on another run, and of runs with and without layers on the network it takes one at a time"
 
 Item = TypeVar("Item")
 
@@ -44,7 +46,10 @@ def open_run(ticket: Path, threads: int) -> str:
         forbid_telemetry()
         configure()
         try:
-            desk, reason = _open(ticket, read_ticket(ticket), threads)
+            wanted = read_ticket(ticket)
+            if any(desk.is_at_odds(wanted) for desk in list(_desks.values())):
+                return _AT_ODDS
+            desk, reason = _open(ticket, wanted, threads)
         except RequestError as problem:
             return str(problem).rstrip(".")
         if not reason:
@@ -93,6 +98,11 @@ class Desk:
                 raise Cancelled("The run is over.")
             self._store.write(index, result)
 
+    def is_at_odds(self, other: Ticket) -> bool:
+        """Whether this run is still wanted, and only one of the two may touch the network."""
+        apart = names_network(self._prepared.job.to_dict()) != names_network(other.job.to_dict())
+        return apart and is_valid(self._ticket)
+
     def fingerprints(self) -> dict[str, str]:
         """What recognises the layers, by slot."""
         with self._sources() as sources:
@@ -129,10 +139,9 @@ class Desk:
         except BaseException:
             _close(sources)
             raise
+        self._idle.put(sources)
         if self._over.is_set():
-            _close(sources)
-        else:
-            self._idle.put(sources)
+            self.close()
 
 
 def _open(path: Path, ticket: Ticket, threads: int) -> tuple[Desk, str]:

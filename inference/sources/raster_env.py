@@ -45,7 +45,8 @@ def configure() -> None:
     Drivers are left out only when this runs before GDAL registers them, that is before the first raster is opened;
     so the command line calls it at its start.
     """
-    os.environ.update(SETTINGS)
+    # Worker threads come by as well, and the environment is nothing to write while others read it.
+    os.environ.update({name: value for name, value in SETTINGS.items() if os.environ.get(name) != value})
 
 
 def mind_the_network(job: object) -> None:
@@ -53,10 +54,15 @@ def mind_the_network(job: object) -> None:
 
     Where it names one, GDAL's setting is of no use: it allows a single file, and no sidecar.
     """
-    if any(is_network(place) for place in _places(job)):
+    if names_network(job):
         os.environ.pop(_ALLOWED, None)
     else:
         os.environ[_ALLOWED] = "none"
+
+
+def names_network(job: object) -> bool:
+    """Whether a job (as JSON values) names a layer on the network."""
+    return any(is_network(place) for place in _places(job))
 
 
 def _places(value: object, named: bool = False) -> Iterator[str]:

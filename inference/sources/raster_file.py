@@ -25,6 +25,10 @@ from .raster_place import file_grid, georeference
 from .raster_vrt import check_vrt
 from .warp_document import Georeference
 
+# What has no georeference is told in words of our own. For good, because a filter that one thread sets for a while is
+# that of all others too.
+warnings.filterwarnings("ignore", category=NotGeoreferencedWarning)
+
 #: Types that float32 cannot hold; they are warped in float64.
 _WIDE = frozenset({"int32", "uint32", "int64", "uint64", "float64"})
 #: Resampling that invents no value, so that palette indices stay class codes.
@@ -102,11 +106,10 @@ def open_dataset(path: str, context: Context) -> tuple[DatasetReader, str]:
 
 
 def open_named(name: str, **options: object) -> DatasetReader:
-    """Open what GDAL calls `name`, without rasterio's warning about files that have no georeference."""
+    """Open what GDAL calls `name`."""
     # Sidecars of a network file are not asked for one by one; beside a local file they count (.msk, .aux.xml).
     listing = {"GDAL_DISABLE_READDIR_ON_OPEN": "EMPTY_DIR"} if is_network(name) else {}
-    with warnings.catch_warnings(), rasterio.Env(**listing):
-        warnings.simplefilter("ignore", NotGeoreferencedWarning)
+    with rasterio.Env(**listing):
         return rasterio.open(name, **options)
 
 

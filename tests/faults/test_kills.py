@@ -104,6 +104,8 @@ def test_what_changes_after_a_kill_is_noticed_and_starts_clean(
 ) -> None:
     """The product is that of a run that never knew the old state."""
     job["outputs"]["products"] = {"classes": None}
+    # Many blocks one by one, so that there are others to come when the first is heard of.
+    job["compute"] |= {"block": 32, "workers": 1}
     run = start("run", str(save_job(place, job)))
     run.until(lambda event: isinstance(event, Block))
     run.kill()

@@ -255,6 +255,21 @@ def test_a_worker_says_what_keeps_it_from_obeying(place: Path, changes: dict[str
         assert re.search(sentence, open_run(path, 1))
 
 
+def test_a_worker_keeps_a_run_off_the_network_whatever_else_it_is_asked(
+    place: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("CPL_VSIL_CURL_ALLOWED_FILENAME", "none")
+    (place / "networked" / "blocks").mkdir(parents=True)
+    wanted = job_from_dict({**job("networked"), "sources": {"imagery": {"path": "http://127.0.0.1:9/ortho.tif"}}})
+    plan = json.loads((place / "whole" / "plan.json").read_text())
+    with issued(place / "networked", Ticket(plan, wanted, place)) as networked:
+        with ticket(place) as path:
+            assert open_run(path, 1) == ""
+            assert "of runs with and without layers on the network it takes one at a time" in open_run(networked, 1)
+            assert os.environ["CPL_VSIL_CURL_ALLOWED_FILENAME"] == "none"
+        assert "127.0.0.1:9/ortho.tif" in open_run(networked, 1)
+
+
 def test_a_worker_that_does_not_see_the_run_folder_says_so(tmp_path: Path) -> None:
     assert "cannot read the run folder" in open_run(tmp_path / "out" / "blocks" / "ticket-1.json", 1)
 

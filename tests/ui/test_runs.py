@@ -195,7 +195,7 @@ def test_closing_down_ends_a_run_and_its_engine(qtbot, dock):
     button(dock, "RunButton").click()
     qtbot.waitUntil(lambda: dock.runs.run(1).percent > 0, timeout=PATIENCE)
     dock.close_down()
-    assert not dock.runs.working()
+    qtbot.waitUntil(lambda: not dock.runs.working(), timeout=PATIENCE)
     qtbot.waitUntil(lambda: engines() == [], timeout=PATIENCE)
 
 

@@ -105,9 +105,15 @@ class ServeProcess:
         return asked
 
     def cancel(self, asked: Asked) -> None:
-        """Have the engine stop this request; it answers that too."""
-        with self._writing:
-            self._write({"id": asked.name, "cancel": True})
+        """Have the engine stop this request; it answers that too.
+
+        A process that no longer reads may hold up whoever writes to it; it is not told then, and can be given up.
+        """
+        if self._writing.acquire(timeout=FAREWELL):
+            try:
+                self._write({"id": asked.name, "cancel": True})
+            finally:
+                self._writing.release()
 
     def drop(self, asked: Asked) -> None:
         """Hear no more of this request, and stop it where it has no answer yet."""

@@ -74,8 +74,7 @@ def remove(folder: Path, listener: Listener) -> None:
             if leftover.is_dir():
                 shutil.rmtree(leftover)
     with contextlib.suppress(OSError):
-        for name in (LOG, LOCK):
-            (folder / name).unlink(missing_ok=True)
+        (folder / LOG).unlink(missing_ok=True)
         folder.rmdir()
 
 
