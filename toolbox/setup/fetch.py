@@ -5,10 +5,11 @@ from __future__ import annotations
 import hashlib
 import os
 from collections.abc import Callable
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Optional
 
-from qgis.core import QgsBlockingNetworkRequest, QgsFeedback
+from qgis.core import QgsBlockingNetworkRequest, QgsFeedback, QgsNetworkReplyContent
 from qgis.PyQt.QtCore import QUrl
 from qgis.PyQt.QtNetwork import QNetworkReply, QNetworkRequest
 
@@ -83,30 +84,54 @@ def _next_piece(url: str, part: Path, on_bytes: OnBytes, is_cancelled: Callable[
 
 
 def _ask(url: str, there: int, on_bytes: OnBytes, is_cancelled: Callable[[], bool]) -> tuple[int, Optional[int], bytes]:
-    """The status, the size of the whole where it is told, and what was sent."""
+    """The status, the size of the whole where it is told, and what was sent: a piece, or all of a server that knows no
+    pieces.
+    """
+    wanted = f"bytes={there}-{there + PIECE - 1}"
+    asked = _get(url, wanted, lambda done: on_bytes(there + done, 0), is_cancelled)
+    if asked.failed and asked.status == _OK:
+        # QGIS 3.40 refuses what it did not ask for.
+        asked = _get(url, "", lambda done: on_bytes(done, 0), is_cancelled)
+    if asked.failed and asked.status != _NO_SUCH_RANGE:
+        raise SetupFailed(cause(_why(asked.reply.error(), asked.status), _host(url)), f"{url}: {asked.message}")
+    told = bytes(asked.reply.rawHeader(b"Content-Range")).decode("ascii", "replace")
+    return asked.status, _whole(told), bytes(asked.reply.content())
+
+
+@dataclass(frozen=True)
+class _Asked:
+    """How one request went."""
+
+    failed: bool
+    status: int
+    message: str
+    reply: QgsNetworkReplyContent
+
+
+def _get(url: str, piece: str, on_bytes: Callable[[int], None], is_cancelled: Callable[[], bool]) -> _Asked:
+    """Ask for a piece (as ``Range`` names it), or for all."""
     request = QNetworkRequest(QUrl(url))
     # Followed by Qt: QGIS 3.22 asks for the whole where it is sent on.
     policy = QNetworkRequest.RedirectPolicy.NoLessSafeRedirectPolicy
     request.setAttribute(QNetworkRequest.Attribute.RedirectPolicyAttribute, policy)
-    request.setRawHeader(b"Range", f"bytes={there}-{there + PIECE - 1}".encode())
+    if piece:
+        request.setRawHeader(b"Range", piece.encode())
     feedback, asking = QgsFeedback(), QgsBlockingNetworkRequest()
 
     def heard(received: int, _total: int) -> None:
         if is_cancelled():
             feedback.cancel()
-        on_bytes(there + max(received, 0), 0)
+        on_bytes(max(received, 0))
 
     asking.downloadProgress.connect(heard)
     if is_cancelled():
         raise Cancelled("The installation was cancelled.")
-    failed = asking.get(request, True, feedback)
+    code = asking.get(request, True, feedback)
     if is_cancelled():
         raise Cancelled("The installation was cancelled.")
     reply = asking.reply()
     status = int(reply.attribute(QNetworkRequest.Attribute.HttpStatusCodeAttribute) or 0)
-    if failed != QgsBlockingNetworkRequest.ErrorCode.NoError and status != _NO_SUCH_RANGE:
-        raise SetupFailed(cause(_why(reply.error(), status), _host(url)), f"{url}: {asking.errorMessage()}")
-    return status, _whole(bytes(reply.rawHeader(b"Content-Range")).decode("ascii", "replace")), bytes(reply.content())
+    return _Asked(code != QgsBlockingNetworkRequest.ErrorCode.NoError, status, asking.errorMessage(), reply)
 
 
 def _host(url: str) -> str:
