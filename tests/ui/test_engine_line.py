@@ -55,3 +55,10 @@ def test_the_warm_engine_is_asked_once(qtbot, line):
     assert line.text().startswith("Engine ready · ")
     line.ask()
     assert not line.working()
+
+
+def test_an_answer_that_comes_late_does_not_cover_a_session_that_lives(qtbot, line):
+    line.ask()
+    line.hear(Started("1", backend="onnxruntime", device="Some Card", precision="f16"))
+    qtbot.waitUntil(lambda: not line.working(), timeout=PATIENCE)
+    assert line.text() == "Engine ready · Some Card (ONNX Runtime f16)"

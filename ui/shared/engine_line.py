@@ -34,6 +34,7 @@ class EngineLine(BriefLabel):
         self._engine = engine
         self._task: Optional[EngineTask] = None
         self._asked = False
+        self._overtaken = False
         self.setObjectName("FusionMapperEngine")
         self.setText(tr("Engine not asked yet"))
 
@@ -41,7 +42,7 @@ class EngineLine(BriefLabel):
         """Ask the engine in the background, unless it has answered that it is ready."""
         if self._asked:
             return
-        self._asked = True
+        self._asked, self._overtaken = True, False
         self.setText(tr("Looking at the engine…"))
         self._task = EngineTask(tr("Looking at the engine"), ask_doctor, self._engine)
         self._task.answered.connect(self._on_answered)
@@ -65,6 +66,8 @@ class EngineLine(BriefLabel):
     def hear(self, event: object) -> None:
         """Show the session of a run or preview as soon as it lives."""
         if isinstance(event, Started) and event.backend:
+            # A session that lives knows more than the answer to a question that is still on its way.
+            self._overtaken = True
             self.show_session(event)
 
     def close_down(self) -> None:
@@ -77,6 +80,8 @@ class EngineLine(BriefLabel):
         return self._task is not None
 
     def _on_answered(self, report: dict[str, object]) -> None:
+        if self._overtaken:
+            return
         started = first_working(report)
         if started is None:
             self._on_failed(tr("The engine works on no device of this machine; run its doctor to see why."))
@@ -85,6 +90,8 @@ class EngineLine(BriefLabel):
         self.engine_changed.emit()
 
     def _on_failed(self, problem: str) -> None:
+        if self._overtaken:
+            return
         self.problem = problem
         self._asked = False
         self.setText(tr("Engine not ready"))
