@@ -2,7 +2,7 @@
 # The tests that need QGIS, in a second QGIS: 3.40 of Debian trixie, with Python 3.13, in a chroot of its own.
 #   second_qgis.sh [PYTEST ARGUMENT...]        all of them, or those that an argument names: tests/ui -k dock
 #
-# The first call makes the chroot (about 3.5 GB, some ten minutes); later ones only bring the checkout up to date in it.
+# The first call makes the chroot (some 12 GB with what trains models, a quarter of an hour); later ones only bring the checkout up to date in it.
 # It lies in build/qgis340, or where FUSION_MAPPER_QGIS340 says. The checkout is copied into it, so that its tests and
 # those of this machine can run side by side; the pictures that they take come back into build/screenshots-qgis340.
 # Needs root. What is mounted lives in a namespace of its own, and goes with it however this ends.
@@ -86,7 +86,7 @@ flock -n 9 || die "Another second_qgis.sh is at work."
 make_chroot
 share_network
 copy_checkout
-inside scripts/setup.sh system engine qgis
+inside scripts/setup.sh system engine qgis train
 say "Testing in QGIS $(inside dpkg-query -W -f='${Version}' qgis)"
 suites=(tests/toolbox tests/ui tests/end_to_end)
 [[ " $*" == *" tests/"* ]] && suites=()

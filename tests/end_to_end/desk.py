@@ -10,6 +10,7 @@ import json
 import os
 import traceback
 from collections import Counter
+from collections.abc import Callable
 from functools import partial
 from typing import Optional
 
@@ -39,6 +40,7 @@ from qgis.PyQt.QtWidgets import (
     QMessageBox,
     QRadioButton,
     QScrollArea,
+    QTextBrowser,
     QToolButton,
     QWidget,
 )
@@ -189,15 +191,11 @@ class Desk(QObject):
 
     def ask_show_report(self, path: str) -> None:
         """Show a page in a window of QGIS, since there is no browser; tells its text as `page`."""
-        from qgis.PyQt.QtWebKitWidgets import QWebView
-
-        self._page = QWebView(iface.mainWindow())
-        self._page.setWindowFlags(Qt.WindowType.Window)
-        self._page.setObjectName("ReportPage")
-        self._page.setGeometry(iface.mainWindow().geometry())
-        self._page.loadFinished.connect(lambda _: self.tell("page", text=self._page.page().mainFrame().toPlainText()))
-        self._page.load(QUrl.fromLocalFile(path))
-        self._page.show()
+        page = _page_of(QUrl.fromLocalFile(path), lambda text: self.tell("page", text=text), iface.mainWindow())
+        page.setWindowFlags(Qt.WindowType.Window)
+        page.setObjectName("ReportPage")
+        page.setGeometry(iface.mainWindow().geometry())
+        page.show()
 
     def ask_paint(self) -> None:
         """Bring what has changed onto the screen."""
@@ -336,6 +334,21 @@ class Desk(QObject):
             if action is not None and action.objectName() == name and button.isVisible():
                 return button
         return window.findChild(QWidget, name)
+
+
+def _page_of(address: QUrl, shown: Callable[[str], None], parent: QWidget) -> QWidget:
+    """A widget that shows a page; `shown` hears its text. As browsers do where QGIS still has WebKit."""
+    try:
+        from qgis.PyQt.QtWebKitWidgets import QWebView
+    except ImportError:
+        browser = QTextBrowser(parent)
+        browser.setSource(address)
+        QTimer.singleShot(0, lambda: shown(browser.toPlainText()))
+        return browser
+    view = QWebView(parent)
+    view.loadFinished.connect(lambda _: shown(view.page().mainFrame().toPlainText()))
+    view.load(address)
+    return view
 
 
 def _reveal(widget: QWidget) -> None:

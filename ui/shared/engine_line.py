@@ -81,6 +81,7 @@ class EngineLine(BriefLabel):
 
     def _on_answered(self, report: dict[str, object]) -> None:
         if self._overtaken:
+            self.engine_changed.emit()
             return
         started = first_working(report)
         if started is None:
