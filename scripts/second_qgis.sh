@@ -2,9 +2,10 @@
 # The tests that need QGIS, in a second QGIS: 3.40 of Debian trixie, with Python 3.13, in a chroot of its own.
 #   second_qgis.sh [PYTEST ARGUMENT...]        all of them, or those that an argument names: tests/ui -k dock
 #
-# The first call makes the chroot (some 12 GB with what trains models, a quarter of an hour); later ones only bring the checkout up to date in it.
-# It lies in build/qgis340, or where FUSION_MAPPER_QGIS340 says. The checkout is copied into it, so that its tests and
-# those of this machine can run side by side; the pictures that they take come back into build/screenshots-qgis340.
+# The first call makes the chroot (some 12 GB with what trains models, a quarter of an hour); later ones only bring the
+# checkout up to date in it. It lies in build/qgis340, or where FUSION_MAPPER_QGIS340 says. The checkout is copied into
+# it, so that its tests and those of this machine can run side by side; the pictures that they take come back into
+# build/screenshots-qgis340.
 # Needs root. What is mounted lives in a namespace of its own, and goes with it however this ends.
 set -euo pipefail
 source "$(dirname "${BASH_SOURCE[0]}")/environments.sh"

@@ -80,23 +80,20 @@ class EngineLine(BriefLabel):
         return self._task is not None
 
     def _on_answered(self, report: dict[str, object]) -> None:
-        if self._overtaken:
-            self.engine_changed.emit()
-            return
         started = first_working(report)
         if started is None:
             self._on_failed(tr("The engine works on no device of this machine; run its doctor to see why."))
             return
-        self.show_session(started)
+        if not self._overtaken:
+            self.show_session(started)
         self.engine_changed.emit()
 
     def _on_failed(self, problem: str) -> None:
-        if self._overtaken:
-            return
-        self.problem = problem
-        self._asked = False
-        self.setText(tr("Engine not ready"))
-        self.setToolTip(tip_text(problem))
+        if not self._overtaken:
+            self.problem = problem
+            self._asked = False
+            self.setText(tr("Engine not ready"))
+            self.setToolTip(tip_text(problem))
         self.engine_changed.emit()
 
     def _on_ended(self) -> None:
