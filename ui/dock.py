@@ -9,7 +9,7 @@ from typing import Optional
 
 from qgis.core import QgsCoordinateReferenceSystem, QgsProject, QgsRectangle
 from qgis.gui import QgisInterface, QgsDockWidget
-from qgis.PyQt.QtCore import QElapsedTimer, QEventLoop, Qt, QTimer
+from qgis.PyQt.QtCore import Qt, QTimer
 from qgis.PyQt.QtGui import QShowEvent
 from qgis.PyQt.QtWidgets import QHBoxLayout, QPushButton, QVBoxLayout, QWidget
 
@@ -38,14 +38,13 @@ from .setup.dialog import SetupDialog
 from .setup.model import SetupModel
 from .setup.notice import SetupNotice
 from .shared.engine_line import EngineLine
+from .shared.farewell import wait_until
 from .shared.widgets import BriefLabel, ColumnScroll, WheelGuard, heading
 from .shared.wording import tip_text, tr
 from .training.desk import TrainingDesk
 
 #: Milliseconds of quiet after which changes of map, layers and choices are looked at together.
 SETTLE = 120
-#: Milliseconds that an ended engine is given to let go of its task before QGIS goes on closing.
-FAREWELL = 6000
 #: Lines for why a run cannot be started; more would push the panel's choices away.
 REASON_LINES = 2
 
@@ -349,9 +348,6 @@ class FusionDock(QgsDockWidget):
 
     def _wait_for_tasks(self) -> None:
         """Let the tasks hear that they are to stop; the plugin's code must not go while one is in it."""
-        loop = QEventLoop()
-        clock = QElapsedTimer()
-        clock.start()
         parts = (
             self.setup,
             self.runs,
@@ -361,6 +357,7 @@ class FusionDock(QgsDockWidget):
             self.preview,
             self.result_desk,
             self.check,
+            self.training,
+            self.warm,
         )
-        while any(part.working() for part in (*parts, self.training, self.warm)) and clock.elapsed() < FAREWELL:
-            loop.processEvents(QEventLoop.ProcessEventsFlag.ExcludeUserInputEvents, SETTLE)
+        wait_until(lambda: not any(part.working() for part in parts))

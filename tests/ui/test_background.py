@@ -40,7 +40,7 @@ def test_what_was_asked_for_is_finished_and_no_longer_answered(qtbot, tmp_path):
 
 
 def test_an_errand_without_an_end_is_left_behind(qgis_app, monkeypatch):
-    monkeypatch.setattr("fusion_mapper.ui.shared.background._FAREWELL", 50)
+    monkeypatch.setattr("fusion_mapper.ui.shared.farewell.FAREWELL", 50)
     background, never = Background(), threading.Event()
     background.ask(never.wait)
     background.close_down()

@@ -6,12 +6,10 @@ same folder is used again.
 
 from __future__ import annotations
 
-import contextlib
 import hashlib
 import json
 import os
-import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Optional
@@ -25,7 +23,6 @@ from qgis.core import (
     QgsCsException,
     QgsFeature,
     QgsFeatureRequest,
-    QgsFeedback,
     QgsField,
     QgsFields,
     QgsRasterBlockFeedback,
@@ -39,6 +36,7 @@ from qgis.core import (
 from qgis.PyQt.QtCore import QVariant
 
 from ...inference.errors import Cancelled, SourceError
+from ..cancelling import cancelled_with
 from .sources import RasterInput, VectorInput
 
 #: Pixels that are asked of a map service, or copied, at most (64 million), unless the user allows more.
@@ -46,8 +44,6 @@ MAX_PIXELS = 64 * 10**6
 _DATA_TYPES = {
     1: "Byte", 2: "UInt16", 3: "Int16", 4: "UInt32", 5: "Int32", 6: "Float32", 7: "Float64"
 }  # fmt: skip
-#: Seconds between two looks whether the user stopped.
-_TICK = 0.1
 #: Columns' names that a GeoPackage keeps for itself.
 _RESERVED = ("fid", "geom")
 
@@ -172,7 +168,7 @@ def _write_raster(raster: RasterInput, target: Path, stage: Stage, grid: PixelGr
         raise SourceError(f"The layer '{raster.name}' cannot be opened again; is its server there?")
     part = target.with_name(f"part-{target.name}")
     feedback = QgsRasterBlockFeedback()
-    with _cancelled_with(stage.is_cancelled, feedback):
+    with cancelled_with(stage.is_cancelled, feedback):
         code = _writer(part).writeRaster(
             _pipe(layer, grid, stage), grid.columns, grid.rows, grid.extent, grid.crs, stage.transform, feedback
         )
@@ -206,29 +202,6 @@ def _pipe(layer: QgsRasterLayer, grid: PixelGrid, stage: Stage) -> QgsRasterPipe
         projector.setPrecision(QgsRasterProjector.Precision.Exact)
         pipe.insert(pipe.size(), projector)
     return pipe
-
-
-@contextlib.contextmanager
-def _cancelled_with(is_cancelled: Callable[[], bool], feedback: QgsFeedback) -> Iterator[None]:
-    """Cancel `feedback` once the user stops, also while a reader waits for its server.
-
-    QGIS looks at the feedback's own flag and never asks Python.
-    """
-    done = threading.Event()
-
-    def watch() -> None:
-        while not done.wait(_TICK):
-            if is_cancelled():
-                feedback.cancel()
-                return
-
-    watcher = threading.Thread(target=watch, name="fusion-mapper-staging", daemon=True)
-    watcher.start()
-    try:
-        yield
-    finally:
-        done.set()
-        watcher.join()
 
 
 def _stamp(raster: RasterInput, stage: Stage) -> RasterInput:

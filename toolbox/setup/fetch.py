@@ -14,6 +14,7 @@ from qgis.PyQt.QtCore import QUrl
 from qgis.PyQt.QtNetwork import QNetworkReply, QNetworkRequest
 
 from ...inference.errors import Cancelled
+from ..cancelling import cancelled_with
 from .causes import CERTIFICATE, HASH, NETWORK, PROXY, cause
 from .steps import SetupFailed
 
@@ -117,16 +118,11 @@ def _get(url: str, piece: str, on_bytes: Callable[[int], None], is_cancelled: Ca
     if piece:
         request.setRawHeader(b"Range", piece.encode())
     feedback, asking = QgsFeedback(), QgsBlockingNetworkRequest()
-
-    def heard(received: int, _total: int) -> None:
-        if is_cancelled():
-            feedback.cancel()
-        on_bytes(max(received, 0))
-
-    asking.downloadProgress.connect(heard)
+    asking.downloadProgress.connect(lambda received, _total: on_bytes(max(received, 0)))
     if is_cancelled():
         raise Cancelled("The installation was cancelled.")
-    code = asking.get(request, True, feedback)
+    with cancelled_with(is_cancelled, feedback):
+        code = asking.get(request, True, feedback)
     if is_cancelled():
         raise Cancelled("The installation was cancelled.")
     reply = asking.reply()

@@ -3,18 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from concurrent.futures import Future, ThreadPoolExecutor, wait
+from concurrent.futures import Future, ThreadPoolExecutor
 from functools import partial
 from typing import Optional
 
 from qgis.core import Qgis, QgsMessageLog
-from qgis.PyQt.QtCore import QCoreApplication, QElapsedTimer, QEventLoop, QObject, Qt, pyqtSignal
+from qgis.PyQt.QtCore import QObject, Qt, pyqtSignal
 
 from ...toolbox.faults import sentence_of
+from .farewell import wait_until
 from .wording import LOG_TAG
 
-#: Seconds between two looks, and the longest wait in milliseconds, for errands that are not done at the end.
-_TICK, _FAREWELL = 0.02, 6000
 Errand = Callable[[], object]
 Answer = Callable[[object], None]
 Problem = Callable[[str], None]
@@ -43,16 +42,14 @@ class Background(QObject):
         """Finish what was asked for; then nothing more is done or answered.
 
         Events go on meanwhile, since an errand may wait for this thread: a layer's server asks for a password on it.
-        What takes longer than `_FAREWELL` (a drive that is gone) ends by itself, unheard.
+        What takes longer than `FAREWELL` (a drive that is gone) ends by itself, unheard.
         """
         pool, self._pool = self._pool, None
         if pool is None:
             return
-        last, clock = pool.submit(int), QElapsedTimer()
+        last = pool.submit(int)
         pool.shutdown(wait=False)
-        clock.start()
-        while not wait([last], _TICK).done and clock.elapsed() < _FAREWELL:
-            QCoreApplication.processEvents(QEventLoop.ProcessEventsFlag.ExcludeUserInputEvents)
+        wait_until(last.done)
 
     def _tell(self, listeners: tuple[Optional[Answer], Problem], done: Future) -> None:
         # On the errand's thread; the signal carries it over.
